@@ -1,0 +1,79 @@
+"""A clip small enough to reason about, made without Blender, PyBullet or Embree.
+
+A box slides and spins over a floor while the camera dollies. Pixels are assigned to triangles by a brute-force
+Moeller-Trumbore test of every ray against every triangle: slow, independent of the code under test.
+"""
+
+import numpy as np
+
+from vdpm.clip import Cameras, Clip, Surfaces
+from vdpm.geometry import pixel_centres, rigid
+
+BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * 0.5
+BOX_FACES = np.array(
+    [[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1], [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4],
+     [1, 5, 7], [1, 7, 3]], np.int32)  # fmt: skip
+FLOOR = np.array([[-6, -6, 0], [6, -6, 0], [6, 6, 0], [-6, 6, 0]], np.float32)
+FLOOR_FACES = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+
+
+def spin(angle: float) -> np.ndarray:
+    """Rotation about z by an angle in radians."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def look_at(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """world_from_camera of an OpenCV camera at `eye` that looks at `target`, upright."""
+    forward = (target - eye) / np.linalg.norm(target - eye)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    return rigid(np.stack([right, np.cross(forward, right), forward], axis=-1), eye)
+
+
+def first_hit(origin: np.ndarray, directions: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Index of the nearest triangle (F, 3, 3) along each ray (N, 3), -1 for none (Moeller & Trumbore 1997)."""
+    a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    p = np.cross(directions[:, None], ac)
+    determinant = np.einsum("nfa,fa->nf", p, ab)
+    determinant = np.where(np.abs(determinant) < 1e-12, np.nan, determinant)
+    to_origin = origin - a
+    u = np.einsum("nfa,fa->nf", p, to_origin) / determinant
+    q = np.cross(to_origin, ab)
+    v = np.einsum("na,fa->nf", directions, q) / determinant
+    distance = np.einsum("fa,fa->f", q, ac) / determinant
+    inside = (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0)
+    distance = np.where(inside, distance, np.inf)
+    return np.where(np.isfinite(distance.min(axis=1)), distance.argmin(axis=1), -1).astype(np.int32)
+
+
+def tiny_clip(frames: int = 20, height: int = 24, width: int = 32, name: str = "tiny-0-00000000") -> Clip:
+    """The clip: two bodies (floor, moving box), a moving camera, sky in the upper corners."""
+    time = np.linspace(0.0, 1.0, frames)
+    box = np.stack([rigid(spin(2 * t), np.array([1.6 * t - 0.8, 0.5 * t, 0.5])) for t in time])
+    world_from_body = np.stack([np.broadcast_to(np.eye(4), box.shape), box], axis=1)
+    eyes = np.array([[0.5 * t, -6.0 + 0.3 * t, 2.0] for t in time])
+    world_from_camera = np.stack([look_at(eye, np.array([0.0, 0.0, 0.8])) for eye in eyes])
+    K = np.array([[width * 1.1, 0.0, width / 2], [0.0, width * 1.1, height / 2], [0.0, 0.0, 1.0]])
+    vertices = np.concatenate([FLOOR, BOX])
+    faces = np.concatenate([FLOOR_FACES, BOX_FACES + len(FLOOR)])
+    surfaces = Surfaces(
+        vertices=vertices, faces=faces, face_start=np.array([0, 2, 14], np.int32), world_from_body=world_from_body
+    )
+    pixels = np.concatenate([pixel_centres(height, width), np.ones((height, width, 1))], axis=-1).reshape(-1, 3)
+    triangle = np.empty((frames, height, width), np.int32)
+    for t in range(frames):
+        posed = vertices.astype(float).copy()
+        posed[4:] = posed[4:] @ box[t, :3, :3].T + box[t, :3, 3]
+        directions = pixels @ np.linalg.inv(K).T @ world_from_camera[t, :3, :3].T
+        triangle[t] = first_hit(eyes[t], directions, posed[faces]).reshape(height, width)
+    shade = np.array([[90, 140, 220], [120, 110, 100], [200, 80, 60]], np.uint8)
+    body = np.where(triangle < 0, 0, np.where(triangle < 2, 1, 2))
+    return Clip(
+        name=name,
+        rgb=shade[body],
+        triangle=triangle,
+        cameras=Cameras(K=np.tile(K, (frames, 1, 1)), world_from_camera=world_from_camera),
+        surfaces=surfaces,
+        meta={"family": "tiny", "seed": 0},
+    )

@@ -1,0 +1,129 @@
+"""All geometric truth of a clip, derived from its causes: triangle per pixel, meshes, poses, cameras.
+
+`hits` turns the pixels of a frame into material points (triangle and barycentric weights), `points` says where those are
+at any time, and every other quantity is one line on top of the two. All arithmetic is in float64: nothing is stored
+rounded, nothing depends on the renderer.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int32
+
+from vdpm.clip import Clip, Surfaces, Truth
+from vdpm.geometry import barycentric, invert, pixel_centres, project, rays, transform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hits:
+    """The material points seen by the pixels of one frame."""
+
+    seen: Bool[np.ndarray, "H W"]
+    triangle: Int32[np.ndarray, " N"]
+    """Of the seen pixels, in row-major order."""
+    weights: Float64[np.ndarray, "N 3"]
+    """Barycentric coordinates in that triangle."""
+
+    def image(self, values: Float64[np.ndarray, "N *C"]) -> Float64[np.ndarray, "H W *C"]:
+        """Values of the seen pixels laid out as an image, NaN elsewhere."""
+        image = np.full((*self.seen.shape, *values.shape[1:]), np.nan)
+        image[self.seen] = values
+        return image
+
+
+def body_of_triangle(surfaces: Surfaces, triangle: Int32[np.ndarray, "*N"]) -> Int32[np.ndarray, "*N"]:
+    """Index of the body that each triangle belongs to; -1 stays -1."""
+    body = np.searchsorted(surfaces.face_start, triangle, side="right") - 1
+    return np.where(triangle < 0, -1, body).astype(np.int32)
+
+
+def corners(surfaces: Surfaces, triangle: Int32[np.ndarray, " N"], time: int) -> Float64[np.ndarray, "N 3 3"]:
+    """World positions (N, corner, xyz) of the corners of triangles at a time."""
+    world_from_body = surfaces.world_from_body[time, body_of_triangle(surfaces, triangle)]
+    local = surfaces.vertices[surfaces.faces[triangle]].astype(np.float64)
+    return transform(world_from_body[:, None], local)
+
+
+def hits(clip: Clip, frame: int) -> Hits:
+    """What each pixel centre of a frame sees: its ray intersected with the plane of its triangle."""
+    seen = clip.triangle[frame] >= 0
+    triangle = clip.triangle[frame][seen]
+    world_from_camera = clip.cameras.world_from_camera[frame]
+    pixels = pixel_centres(*seen.shape)[seen]
+    direction = rays(clip.cameras.K[frame], pixels) @ world_from_camera[:3, :3].T
+    posed = corners(clip.surfaces, triangle, frame)
+    normal = np.cross(posed[:, 1] - posed[:, 0], posed[:, 2] - posed[:, 0])
+    origin = world_from_camera[:3, 3]
+    along = np.einsum("na,na->n", normal, posed[:, 0] - origin) / np.einsum("na,na->n", normal, direction)
+    weights = barycentric(origin + along[:, None] * direction, posed)
+    return Hits(seen=seen, triangle=triangle, weights=weights)
+
+
+def points(clip: Clip, source: Hits, time: int) -> Float64[np.ndarray, "H W 3"]:
+    """World position of the material points of a frame at a time, NaN where nothing is seen."""
+    posed = corners(clip.surfaces, source.triangle, time)
+    return source.image(np.einsum("nc,nca->na", source.weights, posed))
+
+
+def point_map(clip: Clip, source: Hits, time: int, view: int) -> Float64[np.ndarray, "H W 3"]:
+    """P_i(t_j, pi_k): the points of frame i at time j in the frame of camera k."""
+    return transform(invert(clip.cameras.world_from_camera[view]), points(clip, source, time))
+
+
+def depth(clip: Clip, frame: int) -> Float64[np.ndarray, "H W"]:
+    """z of what each pixel sees, metres."""
+    return point_map(clip, hits(clip, frame), frame, frame)[..., 2]
+
+
+def normals(clip: Clip, frame: int) -> Float64[np.ndarray, "H W 3"]:
+    """Unit normals of the triangles, in the frame of the camera, turned towards it."""
+    source = hits(clip, frame)
+    posed = corners(clip.surfaces, source.triangle, frame)
+    normal = np.cross(posed[:, 1] - posed[:, 0], posed[:, 2] - posed[:, 0])
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    towards = clip.cameras.world_from_camera[frame, :3, 3] - posed[:, 0]
+    normal *= np.sign(np.einsum("na,na->n", normal, towards))[:, None]
+    return source.image(normal @ clip.cameras.world_from_camera[frame, :3, :3])
+
+
+def bodies(clip: Clip, frame: int) -> Int32[np.ndarray, "H W"]:
+    """Instance ids: the index of the body that each pixel sees, -1 for none."""
+    return body_of_triangle(clip.surfaces, clip.triangle[frame])
+
+
+def scene_flow(clip: Clip, frame: int, time: int) -> Float64[np.ndarray, "H W 3"]:
+    """World displacement of the points of a frame from its own time to another, metres."""
+    source = hits(clip, frame)
+    return points(clip, source, time) - points(clip, source, frame)
+
+
+def optical_flow(clip: Clip, frame: int, time: int) -> Float64[np.ndarray, "H W 2"]:
+    """x(time) - x(frame) in pixels; NaN where nothing is seen or the point ends up behind the camera."""
+    landed = project(point_map(clip, hits(clip, frame), time, time), clip.cameras.K[time])
+    return landed - pixel_centres(*landed.shape[:2])
+
+
+def tracks(clip: Clip, source: Hits) -> Float32[np.ndarray, "T H W 3"]:
+    """World positions at every time of the points of one frame."""
+    times = range(len(clip.rgb))
+    return np.stack([points(clip, source, time) for time in times]).astype(np.float32)
+
+
+def truth(clip: Clip, frames: tuple[int, ...], sources: tuple[int, ...]) -> Truth:
+    """The answers to a video made of some frames of a clip; `sources` index into `frames`."""
+    index = list(frames)
+    reference = frames[0]
+
+    def maps(source: int) -> list[np.ndarray]:
+        seen = hits(clip, frames[source])
+        return [point_map(clip, seen, time, reference) for time in frames]
+
+    height, width = clip.rgb.shape[1:3]
+    points = np.array([maps(source) for source in sources]).reshape(len(sources), len(frames), height, width, 3)
+    return Truth(
+        K=clip.cameras.K[index],
+        world_from_camera=clip.cameras.world_from_camera[index],
+        depth=np.stack([depth(clip, frame) for frame in frames]).astype(np.float32),
+        points=points.astype(np.float32),
+        sources=sources,
+    )

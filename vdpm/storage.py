@@ -1,0 +1,135 @@
+"""Clips as WebDataset shards: the only code that knows how a clip lies on disk.
+
+A shard is a plain tar. The members of a clip are contiguous, share its name as their key, and are the same in every clip:
+
+    NAME.camera.npz       K (T,3,3), world_from_camera (T,4,4): float64
+    NAME.mesh.npz         vertices (V,3) float32, faces (F,3) int32, face_start (B+1,) int32
+    NAME.meta.json        provenance, conventions, bodies
+    NAME.motion.npz       world_from_body (T,B,4,4) float64
+    NAME.rgb.0000.jpg ... one image a frame
+    NAME.triangle.npz     "0000" ...: (H,W) int32, one array a frame, so that one frame can be read alone
+"""
+
+import io
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import webdataset
+from PIL import Image
+
+from vdpm.clip import Cameras, Clip, Surfaces
+from vdpm.errors import UserError
+
+FORMAT_VERSION = 1
+JPEG_QUALITY = 95
+_NAME = re.compile(r"^[A-Za-z0-9_-]+$")
+_MEMBER = re.compile(r"^(?P<key>[A-Za-z0-9_-]+)\.(?P<field>[A-Za-z0-9_.]+)$")
+
+
+def _npz(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
+    return buffer.getvalue()
+
+
+def encode(clip: Clip) -> dict[str, bytes]:
+    """The members of a clip by field. Equal clips give equal bytes; only RGB is lossy (JPEG 95, 4:4:4)."""
+    if not _NAME.match(clip.name):
+        raise UserError(f"clip name {clip.name!r}: only letters, digits, '-' and '_' (a dot would split the key)")
+    surfaces, cameras = clip.surfaces, clip.cameras
+    meta = {"format_version": FORMAT_VERSION, **clip.meta}
+    return {
+        "camera.npz": _npz(K=cameras.K, world_from_camera=cameras.world_from_camera),
+        "mesh.npz": _npz(vertices=surfaces.vertices, faces=surfaces.faces, face_start=surfaces.face_start),
+        "meta.json": json.dumps(meta, indent=1, sort_keys=True).encode(),
+        "motion.npz": _npz(world_from_body=surfaces.world_from_body),
+        **{f"rgb.{t:04d}.jpg": _jpeg(image) for t, image in enumerate(clip.rgb)},
+        "triangle.npz": _npz(**{f"{t:04d}": frame for t, frame in enumerate(clip.triangle)}),
+    }
+
+
+def decode(name: str, members: dict[str, bytes]) -> Clip:
+    """The inverse of `encode`. Raises `UserError` when members are missing, foreign or of another version."""
+    try:
+        return _decode(name, members)
+    except (KeyError, ValueError, OSError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"clip {name!r} is damaged or not one of ours ({error}); render it again") from error
+
+
+def _decode(name: str, members: dict[str, bytes]) -> Clip:
+    meta = json.loads(members["meta.json"])
+    version = meta.pop("format_version")
+    if version != FORMAT_VERSION:
+        raise UserError(f"clip {name!r} has format {version}, this code reads {FORMAT_VERSION}; render it again")
+    camera, mesh = _load(members["camera.npz"]), _load(members["mesh.npz"])
+    triangle = _load(members["triangle.npz"])
+    frames = sorted(field for field in members if field.startswith("rgb."))
+    return Clip(
+        name=name,
+        rgb=np.stack([np.asarray(Image.open(io.BytesIO(members[field])).convert("RGB")) for field in frames]),
+        triangle=np.stack([triangle[frame] for frame in sorted(triangle)]),
+        cameras=Cameras(K=camera["K"], world_from_camera=camera["world_from_camera"]),
+        surfaces=Surfaces(
+            vertices=mesh["vertices"],
+            faces=mesh["faces"],
+            face_start=mesh["face_start"],
+            world_from_body=_load(members["motion.npz"])["world_from_body"],
+        ),
+        meta=meta,
+    )
+
+
+def _load(data: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def write_shard(path: Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> None:
+    """Write encoded clips as one tar that is the same bytes for the same samples, all of it or nothing of it."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        with webdataset.TarWriter(file, mtime=0, encoder=False) as tar:
+            for name, members in samples:
+                tar.write({"__key__": name, **members})
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Encoded clips of a shard in order, nothing extracted to disk. Raises `UserError` on a truncated or foreign tar."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            fields = (_field(path, tar, member) for member in tar)
+            for name, group in groupby(fields, key=lambda field: field[0]):
+                yield name, {field: data for _, field, data in group}
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise UserError(f"cannot read shard {path}: {error}; delete it and render it again") from error
+
+
+def _field(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, str, bytes]:
+    match = _MEMBER.match(member.name)
+    file = tar.extractfile(member) if member.isfile() else None
+    if match is None or file is None:
+        raise UserError(f"shard {path} holds {member.name!r}, which is not a member of a clip: not one of our shards")
+    return match["key"], match["field"], file.read()
+
+
+def read_shard(path: Path) -> Iterator[Clip]:
+    """Clips of a shard in order."""
+    for name, members in read_members(path):
+        yield decode(name, members)
