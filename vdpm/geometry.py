@@ -16,9 +16,7 @@ def rays(K: Float[np.ndarray, "3 3"], pixels: Float[np.ndarray, "*N 2"]) -> Floa
     return homogeneous @ np.linalg.inv(K).T
 
 
-def unproject(
-    depth: Float[np.ndarray, "*B H W"], K: Float[np.ndarray, "*B 3 3"]
-) -> Float64[np.ndarray, "*B H W 3"]:
+def unproject(depth: Float[np.ndarray, "*B H W"], K: Float[np.ndarray, "*B 3 3"]) -> Float64[np.ndarray, "*B H W 3"]:
     """Points in the camera frame from z-depth; NaN depth gives NaN points."""
     uv = pixel_centres(*depth.shape[-2:])
     homogeneous = np.concatenate([uv, np.ones_like(uv[..., :1])], axis=-1)
@@ -26,9 +24,7 @@ def unproject(
     return depth[..., None] * directions
 
 
-def project(
-    points: Float[np.ndarray, "*B H W 3"], K: Float[np.ndarray, "*B 3 3"]
-) -> Float64[np.ndarray, "*B H W 2"]:
+def project(points: Float[np.ndarray, "*B H W 3"], K: Float[np.ndarray, "*B 3 3"]) -> Float64[np.ndarray, "*B H W 2"]:
     """(u, v) in pixels of points in the camera frame; NaN for points that are not in front of the camera."""
     z = points[..., 2:]
     in_front = np.where(z > 0, z, np.nan)
@@ -65,9 +61,7 @@ def rigid(
     return matrix
 
 
-def barycentric(
-    points: Float[np.ndarray, "*N 3"], corners: Float[np.ndarray, "*N 3 3"]
-) -> Float64[np.ndarray, "*N 3"]:
+def barycentric(points: Float[np.ndarray, "*N 3"], corners: Float[np.ndarray, "*N 3 3"]) -> Float64[np.ndarray, "*N 3"]:
     """Weights of a point in the plane of its triangle: they sum to 1 and rebuild the point.
 
     Areas against the normal; Moeller & Trumbore 1997 give the same for a ray.
