@@ -4,10 +4,12 @@ A box slides and spins over a floor while the camera dollies. Pixels are assigne
 Moeller-Trumbore test of every ray against every triangle: slow, independent of the code under test.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from vdpm.clip import Cameras, Clip, Surfaces
-from vdpm.geometry import pixel_centres, rigid
+from vdpm.geometry import rigid
 
 BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * 0.5
 BOX_FACES = np.array(
@@ -31,8 +33,11 @@ def look_at(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
     return rigid(np.stack([right, np.cross(forward, right), forward], axis=-1), eye)
 
 
-def first_hit(origin: np.ndarray, directions: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Index of the nearest triangle (F, 3, 3) along each ray (N, 3), -1 for none (Moeller & Trumbore 1997)."""
+def nearest(origin: np.ndarray, directions: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the first triangle (F, 3, 3) on each ray (N, 3), -1 for none, and how many ray lengths away it is.
+
+    Moeller & Trumbore 1997.
+    """
     a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     p = np.cross(directions[:, None], ac)
     determinant = np.einsum("nfa,fa->nf", p, ab)
@@ -44,36 +49,63 @@ def first_hit(origin: np.ndarray, directions: np.ndarray, corners: np.ndarray) -
     distance = np.einsum("fa,fa->f", q, ac) / determinant
     inside = (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0)
     distance = np.where(inside, distance, np.inf)
-    return np.where(np.isfinite(distance.min(axis=1)), distance.argmin(axis=1), -1).astype(np.int32)
+    first = distance.min(axis=1)
+    return np.where(np.isfinite(first), distance.argmin(axis=1), -1).astype(np.int32), first
+
+
+def box_pose(time: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation and position of the box, time from 0 to 1."""
+    return spin(2 * time), np.array([1.6 * time - 0.8, 0.5 * time, 0.5])
+
+
+def posed_corners(clip: Clip, time: float) -> np.ndarray:
+    """World corners (F, 3, 3) of all triangles, straight from the motion and not from the clip's poses."""
+    rotation, position = box_pose(time)
+    vertices = clip.surfaces.vertices.astype(np.float64)
+    vertices[len(FLOOR) :] = vertices[len(FLOOR) :] @ rotation.T + position
+    return vertices[clip.surfaces.faces]
+
+
+def pixel_rays(clip: Clip, frame: int) -> np.ndarray:
+    """World directions (H * W, 3) through the pixel centres of a frame, with z = 1 in the camera frame."""
+    height, width = clip.rgb.shape[1:3]
+    u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    pixels = np.stack([u, v, np.ones_like(u)], axis=-1).reshape(-1, 3)
+    return pixels @ np.linalg.inv(clip.cameras.K[frame]).T @ clip.cameras.world_from_camera[frame, :3, :3].T
+
+
+def cast(clip: Clip, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle (H, W), -1 for none, and z-depth (H, W), inf for none, of a frame by brute force."""
+    time = frame / max(len(clip.rgb) - 1, 1)
+    eye = clip.cameras.world_from_camera[frame, :3, 3]
+    triangle, depth = nearest(eye, pixel_rays(clip, frame), posed_corners(clip, time))
+    shape = clip.rgb.shape[1:3]
+    return triangle.reshape(shape), depth.reshape(shape)
 
 
 def tiny_clip(frames: int = 20, height: int = 24, width: int = 32, name: str = "tiny-0-00000000") -> Clip:
     """The clip: two bodies (floor, moving box), a moving camera, sky in the upper corners."""
     time = np.linspace(0.0, 1.0, frames)
-    box = np.stack([rigid(spin(2 * t), np.array([1.6 * t - 0.8, 0.5 * t, 0.5])) for t in time])
+    box = np.stack([rigid(*box_pose(t)) for t in time])
     world_from_body = np.stack([np.broadcast_to(np.eye(4), box.shape), box], axis=1)
-    eyes = np.array([[0.5 * t, -6.0 + 0.3 * t, 2.0] for t in time])
-    world_from_camera = np.stack([look_at(eye, np.array([0.0, 0.0, 0.8])) for eye in eyes])
-    K = np.array([[width * 1.1, 0.0, width / 2], [0.0, width * 1.1, height / 2], [0.0, 0.0, 1.0]])
-    vertices = np.concatenate([FLOOR, BOX])
-    faces = np.concatenate([FLOOR_FACES, BOX_FACES + len(FLOOR)])
-    surfaces = Surfaces(
-        vertices=vertices, faces=faces, face_start=np.array([0, 2, 14], np.int32), world_from_body=world_from_body
+    world_from_camera = np.stack(
+        [look_at(np.array([0.5 * t, -6.0 + 0.3 * t, 2.0]), np.array([0.0, 0.0, 0.8])) for t in time]
     )
-    pixels = np.concatenate([pixel_centres(height, width), np.ones((height, width, 1))], axis=-1).reshape(-1, 3)
-    triangle = np.empty((frames, height, width), np.int32)
-    for t in range(frames):
-        posed = vertices.astype(float).copy()
-        posed[4:] = posed[4:] @ box[t, :3, :3].T + box[t, :3, 3]
-        directions = pixels @ np.linalg.inv(K).T @ world_from_camera[t, :3, :3].T
-        triangle[t] = first_hit(eyes[t], directions, posed[faces]).reshape(height, width)
-    shade = np.array([[90, 140, 220], [120, 110, 100], [200, 80, 60]], np.uint8)
-    body = np.where(triangle < 0, 0, np.where(triangle < 2, 1, 2))
-    return Clip(
+    K = np.array([[width * 1.1, 0.0, width / 2], [0.0, width * 1.1, height / 2], [0.0, 0.0, 1.0]])
+    unseen = Clip(
         name=name,
-        rgb=shade[body],
-        triangle=triangle,
+        rgb=np.zeros((frames, height, width, 3), np.uint8),
+        triangle=np.full((frames, height, width), -1, np.int32),
         cameras=Cameras(K=np.tile(K, (frames, 1, 1)), world_from_camera=world_from_camera),
-        surfaces=surfaces,
+        surfaces=Surfaces(
+            vertices=np.concatenate([FLOOR, BOX]),
+            faces=np.concatenate([FLOOR_FACES, BOX_FACES + len(FLOOR)]),
+            face_start=np.array([0, 2, 14], np.int32),
+            world_from_body=world_from_body,
+        ),
         meta={"family": "tiny", "seed": 0},
     )
+    triangle = np.stack([cast(unseen, frame)[0] for frame in range(frames)])
+    shade = np.array([[90, 140, 220], [120, 110, 100], [200, 80, 60]], np.uint8)
+    body = np.where(triangle < 0, 0, np.where(triangle < 2, 1, 2))
+    return replace(unseen, rgb=shade[body], triangle=triangle)

@@ -20,7 +20,6 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import webdataset
 from PIL import Image
 
 from vdpm.clip import Cameras, Clip, Surfaces
@@ -28,8 +27,8 @@ from vdpm.errors import UserError
 
 FORMAT_VERSION = 1
 JPEG_QUALITY = 95
-_NAME = re.compile(r"^[A-Za-z0-9_-]+$")
-_MEMBER = re.compile(r"^(?P<key>[A-Za-z0-9_-]+)\.(?P<field>[A-Za-z0-9_.]+)$")
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_MEMBER = re.compile(r"(?P<key>[A-Za-z0-9_-]+)\.(?P<field>[A-Za-z0-9_.]+)")
 
 
 def _npz(**arrays: np.ndarray) -> bytes:
@@ -46,7 +45,7 @@ def _jpeg(image: np.ndarray) -> bytes:
 
 def encode(clip: Clip) -> dict[str, bytes]:
     """The members of a clip by field. Equal clips give equal bytes; only RGB is lossy (JPEG 95, 4:4:4)."""
-    if not _NAME.match(clip.name):
+    if not _NAME.fullmatch(clip.name):
         raise UserError(f"clip name {clip.name!r}: only letters, digits, '-' and '_' (a dot would split the key)")
     surfaces, cameras = clip.surfaces, clip.cameras
     meta = {"format_version": FORMAT_VERSION, **clip.meta}
@@ -64,10 +63,11 @@ def decode(name: str, members: dict[str, bytes]) -> Clip:
     """The inverse of `encode`. Raises `UserError` when members are missing, foreign or of another version."""
     try:
         return _decode(name, members)
-    except (KeyError, ValueError, OSError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"clip {name!r} is damaged or not one of ours ({error}); render it again") from error
+    except UserError:
+        raise
+    except Exception as error:  # on damaged bytes the readers of zip, npz, JPEG and JSON raise a dozen kinds
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"clip {name!r} is damaged or not one of ours ({reason}); render it again") from error
 
 
 def _decode(name: str, members: dict[str, bytes]) -> Clip:
@@ -76,18 +76,22 @@ def _decode(name: str, members: dict[str, bytes]) -> Clip:
     if version != FORMAT_VERSION:
         raise UserError(f"clip {name!r} has format {version}, this code reads {FORMAT_VERSION}; render it again")
     camera, mesh = _load(members["camera.npz"]), _load(members["mesh.npz"])
-    triangle = _load(members["triangle.npz"])
-    frames = sorted(field for field in members if field.startswith("rgb."))
+    motion, frame_triangle = _load(members["motion.npz"]), _load(members["triangle.npz"])
+    fields = sorted(field for field in members if field.startswith("rgb."))
+    rgb = np.stack([np.asarray(Image.open(io.BytesIO(members[field])).convert("RGB")) for field in fields])
+    triangle = np.stack([frame_triangle[frame] for frame in sorted(frame_triangle)])
+    if rgb.shape[:3] != triangle.shape or not len(rgb) == len(camera["K"]) == len(motion["world_from_body"]):
+        raise ValueError("images, triangles, cameras and motion are not of the same frames")
     return Clip(
         name=name,
-        rgb=np.stack([np.asarray(Image.open(io.BytesIO(members[field])).convert("RGB")) for field in frames]),
-        triangle=np.stack([triangle[frame] for frame in sorted(triangle)]),
+        rgb=rgb,
+        triangle=triangle,
         cameras=Cameras(K=camera["K"], world_from_camera=camera["world_from_camera"]),
         surfaces=Surfaces(
             vertices=mesh["vertices"],
             faces=mesh["faces"],
             face_start=mesh["face_start"],
-            world_from_body=_load(members["motion.npz"])["world_from_body"],
+            world_from_body=motion["world_from_body"],
         ),
         meta=meta,
     )
@@ -100,9 +104,13 @@ def _load(data: bytes) -> dict[str, np.ndarray]:
 
 def write_shard(path: Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> None:
     """Write encoded clips as one tar that is the same bytes for the same samples, all of it or nothing of it."""
+    from webdataset.writer import (
+        TarWriter,
+    )  # here, because it imports torch where there is one, and reading needs neither
+
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
-        with webdataset.TarWriter(file, mtime=0, encoder=False) as tar:
+        with TarWriter(file, mtime=0, encoder=False) as tar:
             for name, members in samples:
                 tar.write({"__key__": name, **members})
         file.flush()
@@ -117,12 +125,21 @@ def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
             fields = (_field(path, tar, member) for member in tar)
             for name, group in groupby(fields, key=lambda field: field[0]):
                 yield name, {field: data for _, field, data in group}
+            _refuse_cut(tar)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise UserError(f"cannot read shard {path}: {error}; delete it and render it again") from error
 
 
+def _refuse_cut(tar: tarfile.TarFile) -> None:
+    """`tarfile` takes a header that is cut off or broken for the end; a whole tar ends in empty blocks."""
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it is cut off or damaged")
+
+
 def _field(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, str, bytes]:
-    match = _MEMBER.match(member.name)
+    match = _MEMBER.fullmatch(member.name)
     file = tar.extractfile(member) if member.isfile() else None
     if match is None or file is None:
         raise UserError(f"shard {path} holds {member.name!r}, which is not a member of a clip: not one of our shards")
@@ -132,4 +149,8 @@ def _field(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[s
 def read_shard(path: Path) -> Iterator[Clip]:
     """Clips of a shard in order."""
     for name, members in read_members(path):
-        yield decode(name, members)
+        try:
+            clip = decode(name, members)
+        except UserError as error:
+            raise UserError(f"shard {path}: {error}") from error
+        yield clip
