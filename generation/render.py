@@ -1,0 +1,110 @@
+"""Render clips of moving things with exact 4D ground truth into WebDataset shards.
+
+    python generation/render.py --num 10000
+
+Clips are numbered; the number, the family and the seed fix every byte of a clip on one kind of machine, whatever the
+number of workers. Run the same command again to go on after an interruption, or with a larger --num to add clips.
+"""
+
+import re
+from dataclasses import dataclass
+from os import cpu_count
+from pathlib import Path
+
+import tyro
+from tqdm import tqdm
+
+from generation import families
+from generation.dataset import Dataset
+from generation.make import Recipe
+from generation.workers import Job, run
+from vdpm.errors import UserError, run_command
+
+SAMPLES = 16
+"""Light paths per pixel before the denoiser: about 34 dB against 1024, the cheapest that looks clean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The command line."""
+
+    num: int
+    """How many clips."""
+    first: int = 0
+    """Number of the first clip, to share a dataset between machines: --first 5000 --num 5000 is its second half."""
+    out: Path = Path("data/kubric_f")
+    """Folder for the shards. Finished clips in it are kept and not made again."""
+    family: str = "kubric_f"
+    """Scene family: a file of generation/scenes/."""
+    resolution: str = "256x256"
+    """WIDTHxHEIGHT in pixels."""
+    frames: int = 24
+    """Frames per clip; 12 a second."""
+    seed: int = 0
+    """Seed of the dataset. Any integer from 0 on; 0 is a seed like the others."""
+    workers: int = cpu_count() or 1
+    """Processes, each on one core. Has no influence on the result."""
+
+
+def check(config: Config) -> tuple[range, Recipe]:
+    """The clips and the recipe asked for; raises `UserError` on the first value that makes no sense."""
+    families.check(config.family)
+    for name, lowest, hint in (
+        ("num", 1, "the number of clips"),
+        ("first", 0, "the number of the first clip"),
+        ("frames", 2, "a clip needs motion"),
+        ("seed", 0, "0 is a seed too"),
+        ("workers", 1, "one process at least"),
+    ):
+        if getattr(config, name) < lowest:
+            raise UserError(f"--{name} {getattr(config, name)}: must be {lowest} or more ({hint})")
+    size = re.fullmatch(r"(\d{2,4})x(\d{2,4})", config.resolution)
+    if size is None:
+        raise UserError(
+            f"--resolution {config.resolution}: write WIDTHxHEIGHT, each of 10 to 9999 pixels, as in 256x256"
+        )
+    recipe = Recipe(seed=config.seed, resolution=(int(size[1]), int(size[2])), frames=config.frames, samples=SAMPLES)
+    return range(config.first, config.first + config.num), recipe
+
+
+def main(config: Config) -> None:
+    """Make the missing clips, then pack what is finished into shards, also when interrupted."""
+    wanted, recipe = check(config)
+    dataset = Dataset(config.out, config.family, recipe)
+    missing = dataset.missing(wanted)
+    failures = []
+    try:
+        failures = render(dataset, missing, config.workers, len(wanted))
+    except OSError as error:
+        raise UserError(f"cannot write to {config.out}: {error.strerror}; make room or choose another --out") from error
+    finally:
+        dataset.pack(wanted)
+    report(dataset, wanted, failures)
+
+
+def render(dataset: Dataset, missing: list[int], workers: int, total: int) -> list[str]:
+    """Make clips with a progress bar; the failures, one line each."""
+    jobs = [
+        Job(family=dataset.family, recipe=dataset.recipe, index=index, path=dataset.staged(index)) for index in missing
+    ]
+    failures = []
+    with tqdm(total=total, initial=total - len(jobs), unit="clip", desc=dataset.family, smoothing=0.1) as bar:
+        for outcome in run(jobs, workers):
+            bar.update()
+            if outcome.failure:
+                failures.append(f"clip {outcome.job.index}: {outcome.failure}")
+    return failures
+
+
+def report(dataset: Dataset, wanted: range, failures: list[str]) -> None:
+    """Say what there is now. Failed clips are a `UserError` at the very end, when all others are safe."""
+    print(f"{len(wanted) - len(failures)} of {len(wanted)} clips are in {dataset.folder}")
+    if failures:
+        listed = "; ".join(failures[:3])
+        raise UserError(
+            f"{len(failures)} clips failed ({listed}); the others are kept, the same command tries these again"
+        )
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(tyro.cli(Config, description=__doc__)))

@@ -1,0 +1,76 @@
+"""Scene -> RGB frames, through Kubric's scene graph and our Blender view."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+from PIL import Image
+from pyquaternion import Quaternion
+
+from generation.kubric_compat import RedirectStream, kb
+from generation.scene import Scene
+from generation.view import BlenderView, Environment, MeshObject, SurfaceMaterial
+
+SENSOR_MM = 36.0
+SUN_ANGLE_RADIANS = 0.02
+OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
+"""Camera axes: Blender looks along -z with +y up."""
+
+
+def render(scene: Scene, samples: int, scratch: Path) -> UInt8[np.ndarray, "T H W 3"]:
+    """All frames of a scene with `samples` light paths per pixel, denoised. `scratch` is an existing folder."""
+    with RedirectStream(stream=sys.stdout):  # Blender reports every frame
+        view = open_view(scene, samples)
+        return np.stack([_frame(view, frame, scratch / "frame.png") for frame in range(len(scene.cameras.K))])
+
+
+def open_view(scene: Scene, samples: int) -> BlenderView:
+    """The scene in Blender, ready to render. Key frames reach only the views that exist, so the view comes first."""
+    graph = kb.Scene(
+        frame_start=0, frame_end=len(scene.cameras.K) - 1, frame_rate=scene.frame_rate, resolution=scene.resolution
+    )
+    view = BlenderView(graph, samples)
+    _add_light(graph, scene)
+    for body in scene.bodies:
+        material = SurfaceMaterial(name=f"{body.name}_surface", surface=body.material)
+        thing = MeshObject(name=body.name, asset_id=body.asset.id, mesh=body.asset.mesh, material=material)
+        graph.add(thing)
+        _animate(thing, body.world_from_body)
+    _add_camera(graph, scene)
+    return view
+
+
+def _frame(view: BlenderView, frame: int, path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    path.unlink(missing_ok=True)  # a frame that fails to render must not show the one before it
+    view.render(frame, path)
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _add_light(graph: kb.Scene, scene: Scene) -> None:
+    light = scene.light
+    graph.add(Environment(name="environment", light=light))
+    if light.sun_strength > 0:
+        sun = kb.DirectionalLight(name="sun", intensity=light.sun_strength, shadow_softness=SUN_ANGLE_RADIANS)
+        graph.add(sun)
+        sun.position = light.sun_direction
+        sun.look_at((0.0, 0.0, 0.0))
+
+
+def _add_camera(graph: kb.Scene, scene: Scene) -> None:
+    """One lens for the clip: a Kubric camera has square pixels and a principal point in the middle of the image."""
+    K, width = scene.cameras.K[0], scene.resolution[0]
+    camera = kb.PerspectiveCamera(name="camera", sensor_width=SENSOR_MM, focal_length=K[0, 0] / width * SENSOR_MM)
+    graph.camera = camera
+    _animate(camera, scene.cameras.world_from_camera @ OPENCV_FROM_BLENDER)
+
+
+def _animate(thing: kb.core.objects.Object3D, world_from_thing: Float64[np.ndarray, "T 4 4"]) -> None:
+    """Key frames of a path; none after the first for a thing that never moves."""
+    still = bool((world_from_thing == world_from_thing[:1]).all())
+    for frame, matrix in enumerate(world_from_thing[:1] if still else world_from_thing):
+        thing.position = matrix[:3, 3]
+        thing.quaternion = tuple(Quaternion(matrix=matrix[:3, :3], rtol=1e-6, atol=1e-6))
+        thing.keyframe_insert("position", frame)
+        thing.keyframe_insert("quaternion", frame)

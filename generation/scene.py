@@ -1,0 +1,109 @@
+"""What a scene is, in numbers: no simulator, no renderer. Conventions: `vdpm.clip`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int32
+
+from vdpm.clip import Cameras, Surfaces
+
+Rgb = tuple[float, float, float]
+Pattern = Literal["plain", "noise", "marble", "wood", "checker", "stripes", "cells", "weave", "tiles", "image"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mesh:
+    """A triangle mesh in its own frame, whose origin is the centre of mass."""
+
+    vertices: Float32[np.ndarray, "V 3"]
+    """Metres."""
+    faces: Int32[np.ndarray, "F 3"]
+    """Counter-clockwise seen from outside."""
+    uv: Float32[np.ndarray, "V 2"] | None = None
+    smooth: bool = True
+    """Whether shading interpolates normals across gentle edges; geometry is flat triangles either way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A procedural surface: a pattern in object coordinates that drives colour, roughness and relief."""
+
+    pattern: Pattern
+    colours: tuple[Rgb, ...]
+    """Linear RGB, two or three, that the pattern runs through."""
+    size: float
+    """Metres of one repeat of the pattern."""
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    roughness: float = 0.5
+    metallic: float = 0.0
+    relief: float = 0.0
+    """Strength of the bump that follows the pattern, 0 to 1. Shading only: it does not move the surface."""
+    image: Path | None = None
+    """Texture file of the pattern "image", mapped by the mesh's uv."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """A shape with the facts that have to travel with it."""
+
+    id: str
+    mesh: Mesh
+    licence: str
+    collision: Literal["hull", "sphere", "box"] = "hull"
+    texture: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """One rigid thing and its path."""
+
+    name: str
+    asset: Asset
+    material: Material
+    world_from_body: Float64[np.ndarray, "T 4 4"]
+    facts: dict[str, float | bool | str] = field(default_factory=dict)
+    """What physics knows: mass in kg, friction, restitution, tossed or not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Light:
+    """An environment map, turned about z and scaled, and optionally a sun."""
+
+    hdri: Path
+    turn_radians: float
+    irradiance: float
+    """Of an upward-facing surface under the environment alone, in the units of a sun's strength (W/m2)."""
+    sun_strength: float
+    sun_direction: tuple[float, float, float]
+    """Unit vector from the scene to the sun."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Everything that a clip is rendered from."""
+
+    family: str
+    bodies: tuple[Body, ...]
+    cameras: Cameras
+    light: Light
+    resolution: tuple[int, int]
+    """(width, height) in pixels."""
+    frame_rate: int
+    """Hz."""
+
+
+def surfaces(scene: Scene) -> Surfaces:
+    """The meshes of a scene joined into one list of triangles, in the order of the bodies."""
+    meshes = [body.asset.mesh for body in scene.bodies]
+    vertex_start = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
+    face_start = np.cumsum([0, *(len(mesh.faces) for mesh in meshes)])
+    return Surfaces(
+        vertices=np.concatenate([mesh.vertices for mesh in meshes]),
+        faces=np.concatenate([mesh.faces + start for mesh, start in zip(meshes, vertex_start, strict=False)]).astype(
+            np.int32
+        ),
+        face_start=face_start.astype(np.int32),
+        world_from_body=np.stack([body.world_from_body for body in scene.bodies], axis=1),
+    )

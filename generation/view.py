@@ -1,0 +1,172 @@
+"""A Kubric view for Blender 4.2 and later: what Kubric's own cannot do there, and only what we need.
+
+Kubric's Blender view stops working with Blender 4 (the inputs of the Principled BSDF were renamed) and asks the renderer
+for ground truth. This one has a single view layer and makes RGB; truth comes from `generation.raycast`.
+It mirrors Kubric assets into Blender objects: meshes are handed over as arrays, never through a file format, so that
+triangles keep their order; traits and key frames follow through Kubric's observers. Counterparts bear the assets' names,
+not their uids, which count on from clip to clip.
+"""
+
+from functools import singledispatchmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import traitlets as tl
+
+from generation import shaders
+from generation.kubric_compat import kb
+from generation.scene import Light, Material, Mesh
+
+bpy: Any
+import bpy  # noqa: E402
+
+RENDER_SEED_STEP = 7919
+
+
+class SurfaceMaterial(kb.Material):
+    """A Kubric material made from our numbers."""
+
+    surface = tl.Instance(Material)
+
+
+class MeshObject(kb.FileBasedObject):
+    """A Kubric object whose geometry is in memory."""
+
+    mesh = tl.Instance(Mesh)
+
+
+class Environment(kb.core.lights.Light):
+    """An HDRI all around the scene."""
+
+    light = tl.Instance(Light)
+
+
+class BlenderView(kb.core.View):
+    """Renders a Kubric scene with Cycles, single-threaded and seeded: the same scene gives the same bytes."""
+
+    def __init__(self, scene: kb.Scene, samples: int):
+        """Resets Blender, which is a global of the process, and links the scene to it. `samples` are per pixel."""
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        self.blender_scene = bpy.context.scene
+        configure(self.blender_scene, samples)
+        super().__init__(scene, scene_observers={"camera": [self._on_camera], "resolution": [self._on_resolution]})
+
+    def render(self, frame: int, path: Path) -> None:
+        """Render one frame into a PNG file. The noise differs from frame to frame and is fixed by the frame number."""
+        self.blender_scene.frame_set(frame)
+        self.blender_scene.cycles.seed = frame * RENDER_SEED_STEP
+        self.blender_scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True)
+
+    def _on_camera(self, change: Any) -> None:
+        self.add(change.new)
+        self.blender_scene.camera = change.new.linked_objects.get(self)
+
+    def _on_resolution(self, change: Any) -> None:
+        self.blender_scene.render.resolution_x, self.blender_scene.render.resolution_y = change.new
+
+    @singledispatchmethod
+    def add_asset(self, asset: kb.Asset) -> Any:
+        """The Blender counterpart of an asset."""
+        raise TypeError(f"this view has no counterpart for {type(asset).__name__}: add one to generation/view.py")
+
+    def remove_asset(self, asset: kb.Asset) -> None:
+        """Remove the counterpart of an asset from Blender."""
+        counterpart = asset.linked_objects.get(self)
+        if isinstance(counterpart, bpy.types.Object):
+            bpy.data.objects.remove(counterpart, do_unlink=True)
+
+    @add_asset.register
+    def _add_material(self, asset: SurfaceMaterial) -> Any:
+        return shaders.surface(asset.name, asset.surface)
+
+    @add_asset.register
+    def _add_mesh(self, asset: MeshObject) -> Any:
+        counterpart = self._link(asset, blender_mesh(asset.name, asset.mesh))
+        asset.observe(lambda change: counterpart.data.materials.append(self._counterpart(change.new)), "material")
+        return counterpart
+
+    @add_asset.register
+    def _add_camera(self, asset: kb.PerspectiveCamera) -> Any:
+        camera = bpy.data.cameras.new(asset.name)
+        camera.sensor_fit = "HORIZONTAL"
+        for trait, attribute in (
+            ("focal_length", "lens"),
+            ("sensor_width", "sensor_width"),
+            ("min_render_distance", "clip_start"),
+            ("max_render_distance", "clip_end"),
+        ):
+            asset.observe(_setter(camera, attribute), trait)
+        return self._link(asset, camera)
+
+    @add_asset.register
+    def _add_sun(self, asset: kb.DirectionalLight) -> Any:
+        sun = bpy.data.lights.new(asset.name, "SUN")
+        for trait, attribute in (("color", "color"), ("intensity", "energy"), ("shadow_softness", "angle")):
+            asset.observe(_setter(sun, attribute), trait)
+        return self._link(asset, sun)
+
+    @add_asset.register
+    def _add_environment(self, asset: Environment) -> Any:
+        self.blender_scene.world = shaders.environment(asset.light)
+        return self.blender_scene.world
+
+    def _counterpart(self, asset: kb.Asset) -> Any:
+        self.add(asset)
+        return asset.linked_objects[self]
+
+    def _link(self, asset: kb.core.objects.Object3D, data: Any) -> Any:
+        """A Blender object in the scene whose pose follows the asset, key frames included."""
+        counterpart = bpy.data.objects.new(asset.name, data)
+        counterpart.rotation_mode = "QUATERNION"
+        self.blender_scene.collection.objects.link(counterpart)
+        for trait, attribute in (("position", "location"), ("quaternion", "rotation_quaternion")):
+            asset.observe(_setter(counterpart, attribute), trait)
+            asset.observe(_keyframer(counterpart, attribute), trait, type="keyframe")
+        return counterpart
+
+
+def _setter(target: Any, attribute: str) -> Any:
+    return lambda change: setattr(target, attribute, change.new)
+
+
+def _keyframer(target: Any, attribute: str) -> Any:
+    return lambda change: target.keyframe_insert(attribute, frame=change.frame)
+
+
+def configure(scene: Any, samples: int) -> None:
+    """Cycles on one CPU thread with every setting that matters for the bytes said aloud."""
+    scene.render.engine = "CYCLES"
+    cycles, render, view = scene.cycles, scene.render, scene.view_settings
+    cycles.device, cycles.samples = "CPU", samples
+    cycles.use_adaptive_sampling = False
+    cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
+    cycles.denoising_input_passes, cycles.denoising_prefilter = "RGB_ALBEDO_NORMAL", "FAST"
+    cycles.use_light_tree = False
+    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 3, 3
+    cycles.caustics_reflective = cycles.caustics_refractive = False
+    cycles.sample_clamp_indirect = 10.0
+    render.threads_mode, render.threads = "FIXED", 1
+    render.use_persistent_data = True
+    render.resolution_percentage = 100
+    render.use_motion_blur = False
+    render.dither_intensity = 0.0
+    render.image_settings.file_format, render.image_settings.color_mode = "PNG", "RGB"
+    render.image_settings.color_depth, render.image_settings.compression = "8", 15
+    scene.display_settings.display_device = "sRGB"
+    view.view_transform, view.look, view.exposure, view.gamma = "AgX", "AgX - Medium High Contrast", 0.0, 1.0
+
+
+def blender_mesh(name: str, mesh: Mesh) -> Any:
+    """A Blender mesh with exactly our vertices and triangles, in our order."""
+    data = bpy.data.meshes.new(name)
+    data.from_pydata(mesh.vertices, [], mesh.faces.tolist())
+    if mesh.uv is not None:
+        layer = data.uv_layers.new(name="uv")
+        layer.data.foreach_set("uv", np.ascontiguousarray(mesh.uv[mesh.faces].reshape(-1), np.float32))
+    if mesh.smooth:
+        data.set_sharp_from_angle(angle=np.radians(35.0))
+    else:
+        data.shade_flat()
+    return data
