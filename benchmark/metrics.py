@@ -1,0 +1,223 @@
+"""The metrics: pure functions from truth and prediction to a score, and the registry that names them.
+
+A metric sees the truth and the prediction of one task (`benchmark.protocols`). It is called only when the prediction
+claims the quantity it needs, and answers with a `Score`: a value, or a blank with the reason. Missing is never zero.
+
+To add one, write the function and a line in `METRICS`, and name it in the protocols that should report it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from evo.core.metrics import APE, PE, RPE, PoseRelation, StatisticsType, Unit  # evo.core alone leaves ~/.evo untouched
+from evo.core.trajectory import PosePath3D
+from jaxtyping import Bool, Float32, Float64
+
+from benchmark.align import is_line, is_static, l1_scale, mean_norm, similarity
+from vdpm.clip import Prediction, Truth
+
+MOVING_METRES = 0.01
+"""A pixel moves when its surface point is farther than this from itself at any two times of the task."""
+ON_A_LINE = "camera centres on a line: the rotation about it is free and does not change the value"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A value over `count` pixels or poses, or None and the reason."""
+
+    value: float | None
+    count: int = 0
+    note: str = ""
+    """Why the value is missing, or what to know about it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A registered metric and how to read its values."""
+
+    name: str
+    function: Callable[[Truth, Prediction], Score]
+    needs: Literal["depth", "world_from_camera", "points"]
+    """Field of `Prediction` that a method has to claim."""
+    group: str
+    """Heading that its column stands under."""
+    title: str
+    unit: str
+    """Empty for plain ratios."""
+    better: Literal["lower", "higher"] = "lower"
+    moving: bool = False
+    """Over moving pixels only; its twin over all valid pixels has the same title."""
+
+
+def aligned_depth(truth: Truth, prediction: Prediction) -> tuple[np.ndarray, np.ndarray]:
+    """Valid true depths and the predicted ones after one scale for the whole video, both float64.
+
+    Scale: the exact minimiser of sum |s p - g| (`benchmark.align.l1_scale`); NaN where the prediction has none.
+    """
+    assert prediction.depth is not None
+    valid = np.isfinite(truth.depth)
+    target, depth = truth.depth[valid].astype(np.float64), prediction.depth[valid].astype(np.float64)
+    return target, l1_scale(depth, target) * depth
+
+
+def _depth_score(error: Callable[[np.ndarray, np.ndarray], np.ndarray], truth: Truth, prediction: Prediction) -> Score:
+    target, depth = aligned_depth(truth, prediction)
+    if not len(target):
+        return Score(value=None, note="no pixel has a true depth")
+    if not np.isfinite(depth).all():
+        return Score(value=None, note="no predicted depth is positive")
+    return Score(value=float(error(target, depth).mean()), count=len(target))
+
+
+def _relative_error(target: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    return np.abs(depth - target) / target
+
+
+def _within_quarter(target: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    return (depth < 1.25 * target) & (target < 1.25 * depth)
+
+
+def depth_absrel(truth: Truth, prediction: Prediction) -> Score:
+    """AbsRel: mean of |s p - g| / g over the valid pixels of all frames, one scale s per video."""
+    return _depth_score(_relative_error, truth, prediction)
+
+
+def depth_delta125(truth: Truth, prediction: Prediction) -> Score:
+    """Share of valid pixels with max(s p / g, g / s p) < 1.25, one scale s per video."""
+    return _depth_score(_within_quarter, truth, prediction)
+
+
+def _pose_score(error: PE, truth: Truth, prediction: Prediction) -> Score:
+    """Rmse of an evo error after Sim(3) alignment of the camera centres (Umeyama 1991, as evo, without its refusals)."""
+    assert prediction.world_from_camera is not None
+    true, claimed = truth.world_from_camera, prediction.world_from_camera
+    centres, claimed_centres = true[:, :3, 3], claimed[:, :3, 3]
+    rotation_only = error.unit == Unit.degrees
+    if is_static(centres) and not rotation_only:
+        return Score(value=None, note="the true camera stands still: a Sim(3) can shrink any path onto it")
+    if len(true) < 2:
+        return Score(value=None, note="one frame has no relative motion")
+    aligned = similarity(claimed_centres, centres).poses(claimed)
+    error.process_data((PosePath3D(poses_se3=list(true)), PosePath3D(poses_se3=list(aligned))))
+    degenerate = not rotation_only and (is_line(centres) or is_line(claimed_centres))
+    value = float(error.get_statistic(StatisticsType.rmse))
+    return Score(value=value, count=len(error.error), note=ON_A_LINE if degenerate else "")
+
+
+def pose_ate(truth: Truth, prediction: Prediction) -> Score:
+    """ATE: rmse distance of the camera centres after Sim(3) alignment, metres."""
+    return _pose_score(APE(PoseRelation.translation_part), truth, prediction)
+
+
+def pose_rpe_translation(truth: Truth, prediction: Prediction) -> Score:
+    """RPE: rmse translation of the relative error between neighbouring frames, after Sim(3) alignment, metres."""
+    error = RPE(PoseRelation.translation_part, delta=1, delta_unit=Unit.frames, all_pairs=True)
+    return _pose_score(error, truth, prediction)
+
+
+def pose_rpe_rotation(truth: Truth, prediction: Prediction) -> Score:
+    """RPE: rmse rotation angle of the relative error between neighbouring frames, degrees."""
+    error = RPE(PoseRelation.rotation_angle_deg, delta=1, delta_unit=Unit.frames, all_pairs=True)
+    return _pose_score(error, truth, prediction)
+
+
+def moving(points: Float32[np.ndarray, "S T H W 3"]) -> Bool[np.ndarray, "S H W"]:
+    """Pixels whose true point is more than `MOVING_METRES` apart at any two times of the task."""
+    moves = np.zeros((points.shape[0], *points.shape[2:4]), bool)
+    for i, j in combinations(range(points.shape[1]), 2):
+        moves |= np.linalg.norm(points[:, i] - points[:, j], axis=-1) > MOVING_METRES
+    return moves
+
+
+def point_distances(truth: Truth, prediction: Prediction) -> Float64[np.ndarray, "S T H W"] | None:
+    """Distance of predicted to true points, both at unit mean norm; NaN where the truth is unknown.
+
+    V-DPM normalises prediction and truth to unit mean norm and aligns nothing else, so camera error counts. It leaves
+    open what the mean runs over. Here: jointly over all point maps of the task, and over the pixels with valid truth.
+    None when no such pixel exists or all predicted points lie at the origin.
+    """
+    assert prediction.points is not None
+    valid = np.isfinite(truth.points).all(axis=-1)
+    if not valid.any() or not (norm := mean_norm(prediction.points[valid])):
+        return None
+    distance = np.full(valid.shape, np.nan)
+    target = truth.points[valid].astype(np.float64) / mean_norm(truth.points[valid])
+    distance[valid] = np.linalg.norm(prediction.points[valid].astype(np.float64) / norm - target, axis=-1)
+    return distance
+
+
+def end_point_error(
+    maps: tuple[int | slice, int | slice], moving_only: bool, truth: Truth, prediction: Prediction
+) -> Score:
+    """EPE: mean `point_distances` over the valid pixels of the maps [source, time], optionally of moving ones only.
+
+    The normalisation is that of the whole task in both cases.
+    """
+    distance = point_distances(truth, prediction)
+    if distance is None:
+        return Score(value=None, note="no pixel has a true point, or all predicted points lie at the origin")
+    if moving_only:
+        distance = np.where(moving(truth.points)[:, None], distance, np.nan)
+    chosen = distance[maps]
+    chosen = chosen[np.isfinite(chosen)]
+    if not len(chosen):
+        return Score(value=None, note="no moving pixel" if moving_only else "no pixel has a true point")
+    return Score(value=float(chosen.mean()), count=len(chosen))
+
+
+def _epe(name: str, title: str, maps: tuple[int | slice, int | slice]) -> list[Metric]:
+    """An end-point error over all valid pixels and its twin over the moving ones."""
+    return [
+        Metric(
+            name=name + suffix,
+            function=partial(end_point_error, maps, only),
+            needs="points",
+            group=group,
+            title=title,
+            unit="",
+            moving=only,
+        )
+        for suffix, only, group in (("", False, "EPE, all pixels"), ("_moving", True, "EPE, moving pixels"))
+    ]
+
+
+_DEPTH, _POSE = "Depth", "Camera pose"
+_ALL = [
+    Metric(name="depth_absrel", function=depth_absrel, needs="depth", group=_DEPTH, title="AbsRel", unit=""),
+    Metric(
+        name="depth_delta125",
+        function=depth_delta125,
+        needs="depth",
+        group=_DEPTH,
+        title="δ<1.25",
+        unit="",
+        better="higher",
+    ),
+    Metric(name="pose_ate", function=pose_ate, needs="world_from_camera", group=_POSE, title="ATE", unit="m"),
+    Metric(
+        name="pose_rpe_translation",
+        function=pose_rpe_translation,
+        needs="world_from_camera",
+        group=_POSE,
+        title="RPE-t",
+        unit="m",
+    ),
+    Metric(
+        name="pose_rpe_rotation",
+        function=pose_rpe_rotation,
+        needs="world_from_camera",
+        group=_POSE,
+        title="RPE-r",
+        unit="deg",
+    ),
+    *_epe("epe_p0_t0", "P0(t0)", (0, 0)),
+    *_epe("epe_p0_t1", "P0(t1)", (0, 1)),
+    *_epe("epe_p1_t0", "P1(t0)", (1, 0)),
+    *_epe("epe_p1_t1", "P1(t1)", (1, 1)),
+    *_epe("epe_track", "P0(t0…t9)", (0, slice(None))),
+]
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

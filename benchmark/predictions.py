@@ -1,0 +1,120 @@
+"""Predictions as files, and what a prediction has to be: the only code that knows how they lie on disk.
+
+One .npz a clip and protocol. `header` is JSON text that says what the arrays are an answer to; "0.points" is the array
+`points` of task 0, and an array that a method does not claim is not there.
+"""
+
+import json
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.files import replacing
+from vdpm.clip import Prediction, Video
+from vdpm.errors import UserError
+
+FORMAT_VERSION = 1
+RIGID_TOLERANCE = 1e-3
+"""Largest entry of |R^T R - 1| for a camera rotation; single precision stays far below."""
+_DTYPES = {"K": np.float64, "world_from_camera": np.float64, "depth": np.float32, "points": np.float32}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a file of predictions was made by and from. A file whose header differs is stale."""
+
+    method: str
+    method_version: str
+    protocol: str
+    protocol_version: str
+    clip: str
+    fingerprint: str
+    format_version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """The predictions for all tasks of a clip, and how long the method took for them."""
+
+    predictions: tuple[Prediction, ...]
+    seconds: float
+
+
+def check(prediction: Prediction, video: Video) -> None:
+    """Raise `UserError` unless every claimed array has the right shape, is finite, and cameras are rigid."""
+    frames, height, width, _ = video.rgb.shape
+    shapes = {
+        "K": (frames, 3, 3),
+        "world_from_camera": (frames, 4, 4),
+        "depth": (frames, height, width),
+        "points": (len(video.sources), frames, height, width, 3),
+    }
+    for name, shape in shapes.items():
+        array = getattr(prediction, name)
+        if array is not None:
+            _check_array(name, array, shape)
+    if prediction.world_from_camera is not None:
+        _check_rigid(prediction.world_from_camera)
+
+
+def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise UserError(f"{name} is {kind}, not a numpy array of {np.dtype(_DTYPES[name])}")
+    if array.shape != shape:
+        raise UserError(f"{name} has shape {array.shape}, asked for was {shape}")
+    bad = array.size - int(np.isfinite(array).sum())
+    if bad:
+        raise UserError(f"{name} holds {bad} of {array.size} values that are NaN or infinite")
+
+
+def _check_rigid(world_from_camera: np.ndarray) -> None:
+    rotation = world_from_camera[:, :3, :3]
+    off = np.abs(np.swapaxes(rotation, 1, 2) @ rotation - np.eye(3)).max(axis=(1, 2))
+    proper = (off < RIGID_TOLERANCE) & (np.linalg.det(rotation) > 0)
+    proper &= np.abs(world_from_camera[:, 3] - [0.0, 0.0, 0.0, 1.0]).max(axis=1) < RIGID_TOLERANCE
+    if not proper.all():
+        frame = int(np.argmin(proper))
+        raise UserError(f"world_from_camera of frame {frame} is not a rotation and a translation over (0, 0, 0, 1)")
+
+
+def write_answers(path: Path, header: Header, answers: Answers) -> None:
+    """Write one file, all of it or nothing of it. Raises `UserError` when the folder or disk refuses."""
+    arrays = {
+        f"{task}.{name}": np.asarray(getattr(prediction, name), dtype)
+        for task, prediction in enumerate(answers.predictions)
+        for name, dtype in _DTYPES.items()
+        if getattr(prediction, name) is not None
+    }
+    facts = {**asdict(header), "tasks": len(answers.predictions), "seconds": answers.seconds}
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, header=np.array(json.dumps(facts)), **arrays)
+
+
+def read_answers(path: Path, header: Header, videos: list[Video]) -> Answers:
+    """Read one file and check it as if the method had just answered.
+
+    Raises `UserError` when it is damaged, answers another question, or holds what no method may answer.
+    """
+    way_out = "predict again with --overwrite, or choose another --out"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            facts = json.loads(str(arrays["header"]))
+            loaded = {name: arrays[name] for name in arrays.files if name != "header"}
+        stale = [field.name for field in fields(Header) if facts[field.name] != getattr(header, field.name)]
+        seconds, tasks = float(facts["seconds"]), int(facts["tasks"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"predictions {path} are damaged or not ours ({error}); {way_out}") from error
+    if stale or tasks != len(videos):
+        what = ", ".join(stale or ["number of tasks"])
+        raise UserError(f"predictions {path} are stale, they answer another question ({what}); {way_out}")
+    predictions = tuple(Prediction(**{name: loaded.get(f"{task}.{name}") for name in _DTYPES}) for task in range(tasks))
+    for prediction, video in zip(predictions, videos, strict=True):
+        try:
+            check(prediction, video)
+        except UserError as error:
+            raise UserError(f"predictions {path}: {error}; {way_out}") from error
+    return Answers(predictions=predictions, seconds=seconds)
