@@ -15,7 +15,7 @@ def missing_libraries() -> list[str]:
     if spec is None or spec.origin is None:
         sys.exit("error: bpy is not installed: pip install -e '.[generation]'")
     listing = subprocess.run(["ldd", Path(spec.origin)], capture_output=True, text=True, check=True).stdout
-    return [line.split()[0] for line in listing.splitlines() if "not found" in line]
+    return sorted({line.split()[0] for line in listing.splitlines() if "not found" in line})
 
 
 if __name__ == "__main__":

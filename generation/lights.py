@@ -7,13 +7,13 @@ from generation.scene import Light
 
 
 def draw_light(rng: np.random.Generator) -> Light:
-    """An environment map with a random turn and brightness, and a sun 25 to 75 degrees high in two scenes of three."""
+    """An environment map with a random turn and brightness, and a sun 25 to 75 degrees high in three scenes of four."""
     elevation, azimuth = np.radians(rng.uniform(25, 75)), rng.uniform(0, 2 * np.pi)
     x, y, z = np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)
     return Light(
         hdri=hdris()[int(rng.integers(len(hdris())))],
         turn_radians=float(rng.uniform(0, 2 * np.pi)),
-        irradiance=float(rng.uniform(1.6, 3.2)),
-        sun_strength=float(rng.uniform(1.5, 3.5)) if rng.uniform() < 2 / 3 else 0.0,
+        irradiance=float(rng.uniform(1.8, 3.4)),
+        sun_strength=float(rng.uniform(2.0, 4.5)) if rng.uniform() < 3 / 4 else 0.0,
         sun_direction=(float(x), float(y), float(z)),
     )

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int32
 
 from generation import families
+from generation.check import refusal
 from generation.scene import Body, Scene, surfaces
 from vdpm.clip import Clip
 
 GENERATOR_VERSION = 1
 """Raised whenever a change alters the bytes of a clip."""
-ATTEMPTS = 10
+ATTEMPTS = 20
+"""Scenes drawn for a clip before it counts as failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,45 +43,61 @@ def clip_name(family: str, recipe: Recipe, index: int) -> str:
 
 def make_clip(family: str, recipe: Recipe, index: int) -> Clip:
     """Sample, simulate, ray cast and render one clip. The same arguments give the same clip, whatever ran before."""
-    from generation.raycast import triangles_seen
     from generation.renderer import render
 
     with tempfile.TemporaryDirectory(prefix="clip-") as folder:
-        scene, attempt = _sample(family, recipe, index, Path(folder))
-        width, height = recipe.resolution
+        drawn = _draw(family, recipe, index, Path(folder))
         return Clip(
             name=clip_name(family, recipe, index),
-            rgb=render(scene, recipe.samples, Path(folder)),
-            triangle=triangles_seen(surfaces(scene), scene.cameras, height, width),
-            cameras=scene.cameras,
-            surfaces=surfaces(scene),
-            meta=_meta(scene, recipe, index, attempt),
+            rgb=render(drawn.scene, recipe.samples, Path(folder)),
+            triangle=drawn.triangle,
+            cameras=drawn.scene.cameras,
+            surfaces=surfaces(drawn.scene),
+            meta=_meta(drawn, recipe, index),
         )
 
 
-def _sample(family: str, recipe: Recipe, index: int, folder: Path) -> tuple[Scene, int]:
-    """The first scene of a fixed series that can be placed, and which one that was."""
-    sample = families.load(family)
-    for attempt in range(ATTEMPTS):
-        rng = np.random.default_rng([recipe.seed, index, zlib.crc32(family.encode()), attempt])
-        scratch = folder / f"attempt_{attempt}"
+@dataclass(frozen=True, kw_only=True)
+class _Drawn:
+    scene: Scene
+    triangle: Int32[np.ndarray, "T H W"]
+    refused: tuple[str, ...]
+    """Why the scenes before it in the series were not taken."""
+
+
+def _draw(family: str, recipe: Recipe, index: int, folder: Path) -> _Drawn:
+    """The first scene of a fixed series that can be placed and is worth rendering."""
+    from generation.raycast import triangles_seen
+
+    sample, (width, height) = families.load(family), recipe.resolution
+    refused: list[str] = []
+    while len(refused) < ATTEMPTS:
+        rng = np.random.default_rng([recipe.seed, index, zlib.crc32(family.encode()), len(refused)])
+        scratch = folder / f"attempt_{len(refused)}"
         scratch.mkdir()
         try:
-            return sample(rng, recipe.frames, recipe.resolution, scratch), attempt
+            scene = sample(rng, recipe.frames, recipe.resolution, scratch)
         except RuntimeError as error:  # no room for a thing, no free path for the camera
-            reason = error
-    raise RuntimeError(f"{family} {index}: none of {ATTEMPTS} scenes could be placed; the last: {reason}")
+            refused.append(str(error))
+            continue
+        triangle = triangles_seen(surfaces(scene), scene.cameras, height, width)
+        reason = refusal(scene, triangle)
+        if reason is None:
+            return _Drawn(scene=scene, triangle=triangle, refused=tuple(refused))
+        refused.append(reason)
+    raise RuntimeError(f"{family} {index}: none of {ATTEMPTS} scenes will do; the last: {refused[-1]}")
 
 
-def _meta(scene: Scene, recipe: Recipe, index: int, attempt: int) -> dict[str, Any]:
+def _meta(drawn: _Drawn, recipe: Recipe, index: int) -> dict[str, Any]:
     """Provenance of a clip: what it was made from, with what, and under which licences."""
     from generation.assets import HDRI_LICENCE
 
+    scene = drawn.scene
     packages = ("bpy", "kubric-nightly", "pybullet", "embreex", "trimesh", "numpy")
     return {
         "family": scene.family,
         "index": index,
-        "attempt": attempt,
+        "refused": list(drawn.refused),
         **asdict(recipe),
         "frame_rate": scene.frame_rate,
         "bodies": [_body_meta(body) for body in scene.bodies],
