@@ -9,6 +9,7 @@ IS_311 = -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 PYTHON ?= $(shell for p in python3.11 python3; do $$p $(IS_311) 2>/dev/null && echo $$p && break; done)
 
 DEMO = data/demo
+DEMO_ROWS = runs/demo
 DEMO_METHODS = oracle still plane
 RUN = .venv/bin/python
 
@@ -22,7 +23,8 @@ help:
 demo: .venv/.installed-demo
 	$(RUN) generation/render.py --num 4 --out $(DEMO) --resolution 128x128 --frames 20
 	for method in $(DEMO_METHODS); do $(RUN) benchmark/run.py --method $$method --suite $(DEMO) || exit; done
-	$(RUN) leaderboards/build.py
+	$(RUN) leaderboards/build.py --results $(DEMO_ROWS) --rows $(DEMO_ROWS)/*/rows.jsonl --out $(DEMO_ROWS)/page
+	@echo "The leaderboard page: $(DEMO_ROWS)/page/index.html"
 
 test: .venv/.installed-test
 	.venv/bin/ruff check
@@ -38,11 +40,11 @@ libraries:
 	@echo $(BLENDER_LIBRARIES)
 
 .venv/bin/uv:
-	@$(PYTHON) $(IS_311) 2>/dev/null || { echo "error: no Python 3.11 found: 'apt-get install python3.11 python3.11-venv'," \
+	@"$(PYTHON)" $(IS_311) 2>/dev/null || { echo "error: no Python 3.11 found: 'apt-get install python3.11 python3.11-venv'," \
 		"or name yours: 'make PYTHON=/path/to/python3.11 ...'" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual environments:" \
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual environments:" \
 		"apt-get install python3.11-venv" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	"$(PYTHON)" -m venv .venv
 	.venv/bin/pip install --quiet uv
 
 # Stamps: a second call does not install again, an edit of pyproject.toml does.
