@@ -4,6 +4,7 @@ One .npz a clip and protocol. `header` is JSON text that says what the arrays ar
 `points` of task 0, and an array that a method does not claim is not there.
 """
 
+import io
 import json
 import zipfile
 import zlib
@@ -60,7 +61,7 @@ def check(prediction: Prediction, video: Video) -> None:
         _check_rigid(prediction.world_from_camera)
 
 
-def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+def _check_array(name: str, array: object, shape: tuple[int, ...]) -> None:
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise UserError(f"{name} is {kind}, not a numpy array of {np.dtype(_DTYPES[name])}")
@@ -90,8 +91,10 @@ def write_answers(path: Path, header: Header, answers: Answers) -> None:
         if getattr(prediction, name) is not None
     }
     facts = {**asdict(header), "tasks": len(answers.predictions), "seconds": answers.seconds}
+    content = io.BytesIO()  # a zip that a full disk cuts off complains once more when it is collected
+    np.savez(content, allow_pickle=False, header=np.array(json.dumps(facts)), **arrays)
     with replacing(path) as file:
-        np.savez(file, allow_pickle=False, header=np.array(json.dumps(facts)), **arrays)
+        file.write(content.getbuffer())
 
 
 def read_answers(path: Path, header: Header, videos: list[Video]) -> Answers:

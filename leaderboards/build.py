@@ -278,8 +278,8 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]|#~])", r"\\\1", html.escape(" ".join(text.split())))
 
 
-def main() -> None:
-    config = tyro.cli(Config, description=__doc__)
+def main(config: Config) -> None:
+    """Write the page and the table. Raises `UserError` for rows that are no rows and places that cannot be written."""
     content = sections(collect(config.results, config.rows))
     for name, text in (("index.html", page(content)), ("leaderboard.md", markdown(content))):
         with replacing(config.out / name) as file:
@@ -288,4 +288,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(lambda: main(tyro.cli(Config, description=__doc__)))
