@@ -72,13 +72,13 @@ def main(config: Config) -> None:
     wanted, recipe = check(config)
     dataset = Dataset(config.out, config.family, recipe)
     missing = dataset.missing(wanted)
-    failures = []
     try:
-        failures = render(dataset, missing, config.workers, len(wanted))
+        try:
+            failures = render(dataset, missing, config.workers, len(wanted))
+        finally:
+            dataset.pack(wanted)
     except OSError as error:
         raise UserError(f"cannot write to {config.out}: {error.strerror}; make room or choose another --out") from error
-    finally:
-        dataset.pack(wanted)
     report(dataset, wanted, failures)
 
 

@@ -17,7 +17,7 @@ def centred(mesh: trimesh.Trimesh, uv: np.ndarray | None = None, smooth: bool = 
 
     The hull is what collides, so its centre is the one that physics turns it about.
     """
-    vertices = (mesh.vertices - mesh.convex_hull.center_mass) / mesh.extents.max()
+    vertices = (np.asarray(mesh.vertices) - mesh.convex_hull.center_mass) / mesh.extents.max()
     return Mesh(
         vertices=vertices.astype(np.float32),
         faces=np.asarray(mesh.faces, np.int32),

@@ -64,6 +64,8 @@ def run(jobs: list[Job], workers: int) -> Iterator[Outcome]:
 
 
 def _pool(jobs: list[Job], workers: int) -> Iterator[Outcome]:
+    # Kubric keeps a lock in every worker. When workers are ended abruptly, Python frees these and would report each.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(
         min(workers, len(jobs)), context, initializer=_start_worker, max_tasks_per_child=CLIPS_PER_WORKER
@@ -86,10 +88,9 @@ def _outcome(job: Job, future: Future[None]) -> Outcome:
 
 def _stop(executor: ProcessPoolExecutor) -> None:
     """End the workers at once: what they have in work is not finished and will be made again."""
-    processes = list((executor._processes or {}).values())
-    executor.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
+    for process in list((executor._processes or {}).values()):
         process.kill()
+    executor.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:

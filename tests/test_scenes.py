@@ -1,0 +1,119 @@
+"""Every scene family: the seed fixes it, bodies are rigid, nothing sinks, cameras are clear, all has a licence."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from generation import families
+from generation.check import coverage, refusal, travelled
+from generation.raycast import triangles_seen
+from generation.scene import Scene, surfaces
+
+FRAMES = 6
+
+
+def draw(family: str, seed: int, folder) -> Scene:
+    """A scene in a scratch folder of its own."""
+    folder.mkdir()
+    return families.load(family)(np.random.default_rng(seed), FRAMES, (64, 48), folder)
+
+
+@pytest.fixture(scope="module", params=families.names())
+def scene(request, tmp_path_factory) -> Scene:
+    """One scene of each family."""
+    return draw(request.param, 3, tmp_path_factory.mktemp("scene") / "scratch")
+
+
+def lowest(scene: Scene) -> float:
+    """Lowest z of any vertex of a thing at any frame."""
+    return min(
+        (body.world_from_body[:, 2, :3] @ body.asset.mesh.vertices.T + body.world_from_body[:, 2, 3:]).min()
+        for body in scene.bodies
+        if body.facts["role"] != "ground"
+    )
+
+
+def test_the_seed_fixes_the_scene(scene, tmp_path):
+    again, other = draw(scene.family, 3, tmp_path / "again"), draw(scene.family, 4, tmp_path / "other")
+    assert [body.asset.id for body in scene.bodies] == [body.asset.id for body in again.bodies]
+    assert [body.material for body in scene.bodies] == [body.material for body in again.bodies]
+    for body, twin in zip(scene.bodies, again.bodies, strict=True):
+        np.testing.assert_array_equal(body.world_from_body, twin.world_from_body)
+    np.testing.assert_array_equal(scene.cameras.world_from_camera, again.cameras.world_from_camera)
+    assert scene.light == again.light != other.light
+    assert [body.asset.id for body in scene.bodies] != [body.asset.id for body in other.bodies]
+
+
+def test_the_resolution_does_not_change_the_scene(scene, tmp_path):
+    (tmp_path / "wide").mkdir()
+    wide = families.load(scene.family)(np.random.default_rng(3), FRAMES, (96, 32), tmp_path / "wide")
+    for body, twin in zip(scene.bodies, wide.bodies, strict=True):
+        np.testing.assert_array_equal(body.world_from_body, twin.world_from_body)
+
+
+def test_poses_are_rigid(scene):
+    poses = np.concatenate([*(body.world_from_body for body in scene.bodies), scene.cameras.world_from_camera])
+    rotation = poses[:, :3, :3]
+    np.testing.assert_allclose(
+        rotation @ np.swapaxes(rotation, 1, 2), np.tile(np.eye(3), (len(poses), 1, 1)), atol=1e-9
+    )
+    np.testing.assert_allclose(np.linalg.det(rotation), 1.0)
+    np.testing.assert_array_equal(poses[:, 3], np.tile([0.0, 0.0, 0.0, 1.0], (len(poses), 1)))
+
+
+def test_shapes_names_and_licences(scene):
+    assert scene.cameras.K.shape == (FRAMES, 3, 3)
+    assert all(body.world_from_body.shape == (FRAMES, 4, 4) for body in scene.bodies)
+    assert len({body.name for body in scene.bodies}) == len(scene.bodies)
+    assert all(body.asset.licence for body in scene.bodies)
+
+
+def test_nothing_sinks_into_the_floor(scene):
+    assert lowest(scene) > -0.05
+
+
+def test_joined_surfaces_keep_every_body(scene):
+    joined = surfaces(scene)
+    for number, body in enumerate(scene.bodies):
+        faces = joined.faces[joined.face_start[number] : joined.face_start[number + 1]]
+        np.testing.assert_array_equal(joined.vertices[faces], body.asset.mesh.vertices[body.asset.mesh.faces])
+
+
+def test_kubric_f_follows_its_law(tmp_path):
+    for seed in range(3):
+        scene = draw("kubric_f", seed, tmp_path / str(seed))
+        roles = [body.facts["role"] for body in scene.bodies]
+        assert roles[0] == "ground" and roles.count("ground") == 1
+        assert 10 <= roles.count("resting") <= 20 and 1 <= roles.count("tossed") <= 3
+        tossed = np.array(roles) == "tossed"
+        assert (travelled(scene)[tossed] > 0.2).all()
+        sizes = [np.ptp(body.asset.mesh.vertices, axis=0).max() for body in scene.bodies[1:]]
+        assert 0.749 < min(sizes) and max(sizes) < 3.001
+
+
+def test_a_tossed_body_flies_a_parabola(tmp_path):
+    """Second differences of free flight are gravity times the frame time squared."""
+    from generation.assets import procedural
+    from generation.physics import Simulation
+
+    simulation = Simulation(tmp_path, frames=5, frame_rate=12, floor_half_width=10.0)
+    ball = simulation.add(procedural("sphere", 0), density=100.0)
+    ball.position, ball.velocity = (0.0, 0.0, 5.0), (1.0, -2.0, 3.0)
+    path = simulation.run()[ball.uid][:, :3, 3]
+    simulation.close()
+    np.testing.assert_allclose(np.diff(path, 2, axis=0) * 12**2, [[0.0, 0.0, -9.81]] * 3, atol=0.25)  # Bullet damps
+
+
+def test_scenes_that_show_too_little_are_refused(scene):
+    height, width = scene.resolution[::-1]
+    seen = triangles_seen(surfaces(scene), scene.cameras, height, width)
+    assert coverage(scene, seen).sum() == pytest.approx((seen >= 0).mean())
+    assert "things cover 0.0%" in (refusal(scene, np.full_like(seen, -1)) or "")
+    frozen = tuple(
+        replace(body, world_from_body=np.tile(body.world_from_body[:1], (FRAMES, 1, 1))) for body in scene.bodies
+    )
+    everything = np.resize(
+        np.arange(surfaces(scene).face_start[1], surfaces(scene).face_start[-1], dtype=np.int32), seen.shape
+    )
+    assert "moving things cover 0.0%" in (refusal(replace(scene, bodies=frozen), everything) or "")
