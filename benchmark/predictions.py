@@ -67,9 +67,10 @@ def _check_array(name: str, array: object, shape: tuple[int, ...]) -> None:
         raise UserError(f"{name} is {kind}, not a numpy array of {np.dtype(_DTYPES[name])}")
     if array.shape != shape:
         raise UserError(f"{name} has shape {array.shape}, asked for was {shape}")
-    bad = array.size - int(np.isfinite(array).sum())
+    with np.errstate(over="ignore"):  # larger than single precision would overflow in a square
+        bad = array.size - int(np.isfinite(array.astype(np.float32)).sum())
     if bad:
-        raise UserError(f"{name} holds {bad} of {array.size} values that are NaN or infinite")
+        raise UserError(f"{name} holds {bad} of {array.size} values that are NaN, infinite or beyond float32")
 
 
 def _check_rigid(world_from_camera: np.ndarray) -> None:

@@ -69,6 +69,8 @@ def test_means_count_only_what_has_a_value():
     means = {(mean.method, mean.metric): mean for mean in summarise(rows())}
     assert means["plane", "depth_absrel"].mean == 0.5
     assert (means["better", "depth_absrel"].mean, means["better", "depth_absrel"].scored) == (0.125, 1)
+    three = [replace(ROW, clip=str(value), value=value) for value in (0.0, 0.0, 3.0)]
+    assert summarise(three)[0].mean == 1.0
     assert means["plane", "pose_ate"].mean is None and means["plane", "pose_ate"].note == "not claimed"
 
 

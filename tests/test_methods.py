@@ -108,7 +108,9 @@ def test_answers_come_back_as_they_were_written(tmp_path: Path):
     write_answers(path, HEADER, Answers(predictions=(good(), only_depth), seconds=1.5))
     read = read_answers(path, HEADER, [VIDEO, VIDEO])
     assert read.seconds == 1.5
-    np.testing.assert_array_equal(read.predictions[0].points, good().points)
+    points, expected = read.predictions[0].points, good().points
+    assert points is not None and expected is not None
+    np.testing.assert_array_equal(points, expected)
     assert read.predictions[1].points is None and read.predictions[1].K is None
     assert [file.name for file in path.parent.iterdir()] == ["b.npz"]
 
@@ -131,8 +133,18 @@ def with_nan(array: np.ndarray | None, value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("prediction", "message"),
     [
-        (wrong(depth=with_nan(good().depth, np.nan)), "depth holds 2 of 2304 values that are NaN or infinite"),
-        (wrong(points=with_nan(good().points, np.inf)), "points holds 2 of 13824 values that are NaN or infinite"),
+        (
+            wrong(depth=with_nan(good().depth, np.nan)),
+            "depth holds 2 of 2304 values that are NaN, infinite or beyond float32",
+        ),
+        (
+            wrong(points=with_nan(good().points, np.inf)),
+            "points holds 2 of 13824 values that are NaN, infinite or beyond float32",
+        ),
+        (
+            wrong(world_from_camera=with_nan(good().world_from_camera, 1e200)),
+            "world_from_camera holds 2 of 48 values that",
+        ),
         (wrong(depth=np.ones((3, 24, 31), np.float32)), "depth has shape (3, 24, 31), asked for was (3, 24, 32)"),
         (wrong(points=np.ones((1, 3, 24, 32, 3), np.float32)), "points has shape (1, 3, 24, 32, 3), asked for was (2,"),
         (wrong(world_from_camera=np.ones((3, 3, 4))), "world_from_camera has shape (3, 3, 4), asked for was (3, 4, 4)"),
