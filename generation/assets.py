@@ -6,6 +6,7 @@ Nothing here needs the network. `draw` picks an asset, `floor` makes the ground,
 import importlib.util
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -67,7 +68,8 @@ def model(name: str) -> Asset:
     """One of `MODELS`, 1 m large."""
     path, texture, licence = MODELS[name]
     mesh = _load(path)
-    uv = np.asarray(mesh.visual.uv) if texture else None
+    visual: Any = mesh.visual
+    uv = np.asarray(visual.uv) if texture else None
     image = _package_folder("pybullet_data") / texture if texture else None
     return Asset(id=f"pybullet/{name}", mesh=centred(mesh, uv), licence=licence, texture=image)
 

@@ -48,7 +48,10 @@ def _import_kubric() -> None:
 _import_kubric()
 
 import kubric as kb  # noqa: E402
+from kubric.core.lights import Light  # noqa: E402
+from kubric.core.objects import Object3D  # noqa: E402
+from kubric.core.view import View  # noqa: E402
 from kubric.redirect_io import RedirectStream  # noqa: E402
 from kubric.simulator.pybullet import PyBullet  # noqa: E402
 
-__all__ = ["PyBullet", "RedirectStream", "kb"]
+__all__ = ["Light", "Object3D", "PyBullet", "RedirectStream", "View", "kb"]

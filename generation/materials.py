@@ -40,7 +40,11 @@ def for_object(rng: np.random.Generator, asset: Asset) -> Material:
     extent = float(np.ptp(asset.mesh.vertices, axis=0).max())
     if asset.texture is not None:
         return Material(
-            pattern="image", colours=((1.0, 1.0, 1.0),) * 2, size=1.0, image=asset.texture, roughness=rng.uniform(0.2, 0.6)
+            pattern="image",
+            colours=((1.0, 1.0, 1.0),) * 2,
+            size=1.0,
+            image=asset.texture,
+            roughness=rng.uniform(0.2, 0.6),
         )
     metal = rng.uniform() < 1 / 6
     base = colour(rng, (0.0, 0.35) if metal else (0.3, 0.9), (0.5, 0.95))

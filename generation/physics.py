@@ -4,6 +4,7 @@ The only file that imports the simulator. PyBullet is a global of the process, s
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -35,7 +36,7 @@ class Simulation:
         self.scene = kb.Scene(
             frame_start=0, frame_end=frames - 1, frame_rate=frame_rate, step_rate=STEP_RATE, gravity=GRAVITY
         )
-        self.simulator = PyBullet(self.scene, scratch_dir=scratch)
+        self.simulator = PyBullet(self.scene, scratch_dir=str(scratch))
         half = (floor_half_width, floor_half_width, FLOOR_THICKNESS / 2)
         floor = kb.Cube(scale=half, position=(0, 0, -FLOOR_THICKNESS / 2), static=True, background=True)
         self.scene.add(floor)
@@ -63,12 +64,14 @@ class Simulation:
             RuntimeError: 100 tries found no free place.
         """
 
+        draws: Any = rng  # Kubric is annotated for the older RandomState and calls what both have
+
         def position(thing: kb.FileBasedObject, rng: np.random.Generator) -> None:
             thing.position = (0.0, 0.0, 0.0)
             ends = np.array(region) - thing.aabbox
             thing.position = rng.uniform(ends.min(axis=0), ends.max(axis=0))  # a thing may be larger than the region
 
-        kb.resample_while(body, [kb.rotation_sampler(), position], self.simulator.check_overlap, rng=rng)
+        kb.resample_while(body, [kb.rotation_sampler(), position], self.simulator.check_overlap, rng=draws)
 
     def settle(self, frames: int) -> None:
         """Let everything fall and come to rest for a while before the first frame."""

@@ -8,7 +8,7 @@ from jaxtyping import Float64, UInt8
 from PIL import Image
 from pyquaternion import Quaternion
 
-from generation.kubric_compat import RedirectStream, kb
+from generation.kubric_compat import Object3D, RedirectStream, kb
 from generation.scene import Scene
 from generation.view import BlenderView, Environment, MeshObject, SurfaceMaterial
 
@@ -66,11 +66,11 @@ def _add_camera(graph: kb.Scene, scene: Scene) -> None:
     _animate(camera, scene.cameras.world_from_camera @ OPENCV_FROM_BLENDER)
 
 
-def _animate(thing: kb.core.objects.Object3D, world_from_thing: Float64[np.ndarray, "T 4 4"]) -> None:
+def _animate(thing: Object3D, world_from_thing: Float64[np.ndarray, "T 4 4"]) -> None:
     """Key frames of a path; none after the first for a thing that never moves."""
     still = bool((world_from_thing == world_from_thing[:1]).all())
     for frame, matrix in enumerate(world_from_thing[:1] if still else world_from_thing):
         thing.position = matrix[:3, 3]
-        thing.quaternion = tuple(Quaternion(matrix=matrix[:3, :3], rtol=1e-6, atol=1e-6))
+        thing.quaternion = tuple(Quaternion(matrix=matrix[:3, :3], rtol=1e-6, atol=1e-6).elements)
         thing.keyframe_insert("position", frame)
         thing.keyframe_insert("quaternion", frame)

@@ -15,7 +15,8 @@ import numpy as np
 import traitlets as tl
 
 from generation import shaders
-from generation.kubric_compat import kb
+from generation.kubric_compat import Light as KubricLight
+from generation.kubric_compat import Object3D, View, kb
 from generation.scene import Light, Material, Mesh
 
 bpy: Any
@@ -36,13 +37,13 @@ class MeshObject(kb.FileBasedObject):
     mesh = tl.Instance(Mesh)
 
 
-class Environment(kb.core.lights.Light):
+class Environment(KubricLight):
     """An HDRI all around the scene."""
 
     light = tl.Instance(Light)
 
 
-class BlenderView(kb.core.View):
+class BlenderView(View):
     """Renders a Kubric scene with Cycles, single-threaded and seeded: the same scene gives the same bytes."""
 
     def __init__(self, scene: kb.Scene, samples: int):
@@ -67,7 +68,7 @@ class BlenderView(kb.core.View):
         self.blender_scene.render.resolution_x, self.blender_scene.render.resolution_y = change.new
 
     @singledispatchmethod
-    def add_asset(self, asset: kb.Asset) -> Any:
+    def add_asset(self, asset: kb.Asset) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The Blender counterpart of an asset."""
         raise TypeError(f"this view has no counterpart for {type(asset).__name__}: add one to generation/view.py")
 
@@ -116,7 +117,7 @@ class BlenderView(kb.core.View):
         self.add(asset)
         return asset.linked_objects[self]
 
-    def _link(self, asset: kb.core.objects.Object3D, data: Any) -> Any:
+    def _link(self, asset: Object3D, data: Any) -> Any:
         """A Blender object in the scene whose pose follows the asset, key frames included."""
         counterpart = bpy.data.objects.new(asset.name, data)
         counterpart.rotation_mode = "QUATERNION"

@@ -6,17 +6,17 @@ Renders one frame of a scene with Cycles' own Z pass, its rays through the pixel
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
 def main(out: Path, width: int, height: int) -> None:
     """Write `blender` and `derived` depth (H, W) and the `triangle` map into an npz file."""
-    import bpy
     import Imath
     import OpenEXR
 
-    from generation import families, renderer
+    from generation import families, renderer, view
     from generation.raycast import triangles_seen
     from generation.scene import surfaces
     from vdpm import derive
@@ -24,6 +24,7 @@ def main(out: Path, width: int, height: int) -> None:
 
     folder = Path(tempfile.mkdtemp())
     scene = families.load("kubric_f")(np.random.default_rng(0), 3, (width, height), folder)
+    bpy: Any = view.bpy
     blender_scene = renderer.open_view(scene, samples=1).blender_scene
     blender_scene.view_layers[0].use_pass_z = True
     blender_scene.cycles.use_denoising = False

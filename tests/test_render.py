@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,7 +83,8 @@ def test_the_manifest_tells_the_truth(rendered):
 
 
 def test_plain_webdataset_reads_the_shard(rendered):
-    samples = list(webdataset.WebDataset(str(rendered / SHARD), shardshuffle=False).decode("rgb8"))
+    shard: Any = webdataset.WebDataset(str(rendered / SHARD), shardshuffle=False)  # pyright: ignore[reportAttributeAccessIssue]
+    samples = list(shard.decode("rgb8"))
     assert [sample["__key__"] for sample in samples] == [f"kubric_f-0-{index:08d}" for index in range(3)]
     assert len({frozenset(sample) for sample in samples}) == 1
     assert samples[0]["rgb.0002.jpg"].shape == (48, 64, 3)
