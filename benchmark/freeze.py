@@ -15,8 +15,8 @@ from pathlib import Path
 import tyro
 
 from benchmark import suites
-from benchmark.files import replacing
 from vdpm.errors import UserError, run_command
+from vdpm.files import replacing, sha256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def freeze(config: Config) -> Path:
         "version": config.version,
         "description": config.description,
         "clips": list(source.clips),
-        "shards": {shard.name: suites.sha256(shard) for shard in source.shards},
+        "shards": {shard.name: sha256(shard) for shard in source.shards},
     }
     for stale in set(target.glob("*.tar")) - {target / shard.name for shard in source.shards}:
         stale.unlink()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.files import replacing
 from vdpm.clip import Prediction, Video
 from vdpm.errors import UserError
+from vdpm.files import replacing
 
 FORMAT_VERSION = 1
 RIGID_TOLERANCE = 1e-3

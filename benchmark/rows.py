@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 
-from benchmark.files import replacing
 from vdpm.errors import UserError
+from vdpm.files import replacing
 
 
 @dataclass(frozen=True, kw_only=True)

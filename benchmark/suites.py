@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vdpm.clip import Clip
 from vdpm.errors import UserError, unknown
+from vdpm.files import sha256
 from vdpm.storage import decode, read_members
 
 FROZEN = Path(__file__).parent / "frozen"
@@ -83,12 +84,6 @@ def _frozen(folder: Path) -> Suite:
         shards=tuple(folder / file for file in facts["shards"]),
         clips=tuple(facts["clips"]),
     )
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_suite(suite: Suite) -> Iterator[tuple[Clip, str]]:

@@ -9,9 +9,7 @@ Every file appears under its final name only when it is whole. What a shard hold
 runs may overlap, be interrupted, or ask for more later.
 """
 
-import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 
 from generation.make import GENERATOR_VERSION, Recipe, clip_name
 from vdpm.errors import UserError
+from vdpm.files import replacing, sha256
 from vdpm.storage import FORMAT_VERSION, read_members, write_shard
 
 CLIPS_PER_SHARD = 250
@@ -33,9 +32,9 @@ class Dataset:
         self.staging = folder / "clips"
         try:
             self.staging.mkdir(parents=True, exist_ok=True)
-            _claim(folder / "dataset.json", recipe)
         except OSError as error:
             raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
+        _claim(folder / "dataset.json", recipe)
 
     def staged(self, index: int) -> Path:
         """Where a finished clip waits for its shard."""
@@ -124,15 +123,5 @@ def _claim(path: Path, recipe: Recipe) -> None:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with replacing(path) as file:
+        file.write(json.dumps(value, indent=1).encode())

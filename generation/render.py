@@ -73,12 +73,9 @@ def main(config: Config) -> None:
     dataset = Dataset(config.out, config.family, recipe)
     missing = dataset.missing(wanted)
     try:
-        try:
-            failures = render(dataset, missing, config.workers, len(wanted))
-        finally:
-            dataset.pack(wanted)
-    except OSError as error:
-        raise UserError(f"cannot write to {config.out}: {error.strerror}; make room or choose another --out") from error
+        failures = render(dataset, missing, config.workers, len(wanted))
+    finally:
+        dataset.pack(wanted)
     report(dataset, wanted, failures)
 
 

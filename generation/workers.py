@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generation.make import Recipe, make_clip
+from vdpm.errors import UserError
 from vdpm.storage import encode, write_shard
 
 CLIPS_PER_WORKER = 16
@@ -44,7 +45,7 @@ def run(jobs: list[Job], workers: int) -> Iterator[Outcome]:
     these are made again, unless nothing gets finished any more.
 
     Raises:
-        OSError: a clip could not be written, so that no other could either.
+        UserError: a clip could not be written, so that no other could either.
         RuntimeError: workers died `CRASHES_IN_A_ROW` times without a clip in between.
     """
     waiting = {job.index: job for job in jobs}
@@ -81,7 +82,7 @@ def _pool(jobs: list[Job], workers: int) -> Iterator[Outcome]:
 
 def _outcome(job: Job, future: Future[None]) -> Outcome:
     error = future.exception()
-    if isinstance(error, OSError | BrokenProcessPool):
+    if isinstance(error, UserError | BrokenProcessPool):
         raise error
     return Outcome(job=job, failure=None if error is None else f"{type(error).__name__}: {error}")
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import jinja2
 import tyro
 
-from benchmark.files import replacing
 from benchmark.metrics import METRICS
 from benchmark.protocols import PROTOCOLS
 from benchmark.registry import find_method, method_names
 from benchmark.rows import Row, read_rows
 from benchmark.table import ARROWS, Mean, number, summarise
 from vdpm.errors import UserError, run_command
+from vdpm.files import replacing
 
 HERE = Path(__file__).resolve().parent
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from benchmark import freeze, run, suites
-from benchmark.files import replacing
 from benchmark.metrics import METRICS
 from benchmark.protocols import PROTOCOLS
 from benchmark.rows import Row, commit, read_rows
 from tests.test_methods import add_method
 from tests.tiny import tiny_clip
 from vdpm.errors import UserError
+from vdpm.files import replacing
 from vdpm.storage import encode, write_shard
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import webdataset
 
-from generation.dataset import sha256
+from vdpm.files import sha256
 from vdpm.storage import read_members, read_shard
 
 SMALL = ["--resolution", "64x48", "--frames", "3"]
@@ -147,7 +147,11 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith(f"error: cannot write to {tmp_path}: {os.strerror(27)}")
+    assert (
+        done.stderr.strip()
+        .splitlines()[-1]
+        .startswith(f"error: cannot write {tmp_path}/clips/kubric_f-0-00000000.tar: {os.strerror(27)}")
+    )
     assert not list(tmp_path.rglob("*.tar"))
 
 

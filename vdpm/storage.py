@@ -12,7 +12,6 @@ A shard is a plain tar. The members of a clip are contiguous, share its name as 
 
 import io
 import json
-import os
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,7 @@ from PIL import Image
 
 from vdpm.clip import Cameras, Clip, Surfaces
 from vdpm.errors import UserError
+from vdpm.files import replacing
 
 FORMAT_VERSION = 1
 JPEG_QUALITY = 95
@@ -103,19 +103,15 @@ def _load(data: bytes) -> dict[str, np.ndarray]:
 
 
 def write_shard(path: Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> None:
-    """Write encoded clips as one tar that is the same bytes for the same samples, all of it or nothing of it."""
-    from webdataset.writer import (
-        TarWriter,
-    )  # here, because it imports torch where there is one, and reading needs neither
+    """Write encoded clips as one tar that is the same bytes for the same samples, all of it or nothing of it.
 
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        with TarWriter(file, mtime=0, encoder=False) as tar:
-            for name, members in samples:
-                tar.write({"__key__": name, **members})
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    Raises `UserError` when the folder cannot be written or the disk is full.
+    """
+    from webdataset.writer import TarWriter  # here, because it imports torch where there is one; reading needs neither
+
+    with replacing(path) as file, TarWriter(file, mtime=0, encoder=False) as tar:
+        for name, members in samples:
+            tar.write({"__key__": name, **members})
 
 
 def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:

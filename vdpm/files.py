@@ -1,5 +1,6 @@
-"""Writing files so that they are there whole or not at all, and so that a full disk is one line."""
+"""Files that are there whole or not at all; a full disk is one line."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,3 +40,9 @@ def _discard(part: Path) -> None:
         part.unlink(missing_ok=True)
     except OSError:  # below a path that is no folder there is nothing to discard
         pass
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
