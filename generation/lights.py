@@ -13,7 +13,7 @@ def draw_light(rng: np.random.Generator) -> Light:
     return Light(
         hdri=hdris()[int(rng.integers(len(hdris())))],
         turn_radians=float(rng.uniform(0, 2 * np.pi)),
-        irradiance=float(rng.uniform(1.8, 3.4)),
-        sun_strength=float(rng.uniform(2.0, 4.5)) if rng.uniform() < 3 / 4 else 0.0,
+        irradiance=float(rng.uniform(2.4, 4.4)),
+        sun_strength=float(rng.uniform(2.0, 5.0)) if rng.uniform() < 3 / 4 else 0.0,
         sun_direction=(float(x), float(y), float(z)),
     )
