@@ -13,12 +13,11 @@ DEMO_ROWS = runs/demo
 DEMO_METHODS = oracle still plane
 RUN = .venv/bin/python
 
-.PHONY: help demo test slow libraries
+.PHONY: help demo test libraries
 
 help:
 	@echo "make demo   render 4 clips, score $(DEMO_METHODS) on them, write a leaderboard page (under 5 minutes)"
 	@echo "make test   ruff, pyright and the fast tests (under 10 minutes)"
-	@echo "make slow   the tests that take minutes each"
 
 demo: .venv/.installed-demo
 	$(RUN) generation/render.py --num 4 --out $(DEMO) --resolution 128x128 --frames 20
@@ -31,9 +30,6 @@ test: .venv/.installed-test
 	.venv/bin/ruff format --check
 	.venv/bin/pyright
 	$(RUN) -m pytest -q
-
-slow: .venv/.installed-test
-	$(RUN) -m pytest -q -m slow
 
 # For CI, which installs them.
 libraries:
