@@ -90,11 +90,19 @@ def _refuse_constant(name: str) -> float:
 
 @cache
 def commit() -> str:
-    """The commit of this code, with "+dirty" when a tracked file differs from it; "unknown" outside git."""
-    git = ["git", "-C", str(Path(__file__).parent)]
+    """The commit of this code, with "+dirty" when a tracked file differs from it; "unknown" outside git.
+
+    Published rows and pages are results, not code: publishing one method does not make the next one dirty.
+    """
+    git = ["git", "-C", str(Path(__file__).parents[1])]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+        changes = subprocess.run(
+            [*git, "status", "--porcelain", "-uno", "--", ":!leaderboards/results", ":!leaderboards/site"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head + ("+dirty" if changes.stdout.strip() else "")
