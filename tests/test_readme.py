@@ -1,9 +1,11 @@
 """What the README says is run: its snippets as they stand, its commands' flags, its package list."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,10 +32,16 @@ def snippet(words: str) -> str:
     return match[1]
 
 
-def test_reading_a_shard(monkeypatch):
+def run(words: str, folder: Path, **names: Any) -> dict[str, Any]:
+    """Run that block as a file, with some names given; the names it leaves."""
+    file = folder / "snippet.py"
+    file.write_text(snippet(words), encoding="utf-8")
+    return runpy.run_path(str(file), init_globals=names)
+
+
+def test_reading_a_shard(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    names: dict = {}
-    exec(snippet("**Shards** open"), names)
+    names = run("**Shards** open", tmp_path)
     assert names["depth"].shape == (128, 128)
     assert names["flow"].shape == (128, 128, 2)
     assert names["p_0_9_0"].shape == (128, 128, 3)
@@ -51,9 +59,8 @@ def test_adding_a_method(tmp_path, monkeypatch):
     assert prediction.points is None
 
 
-def test_adding_a_metric():
-    names = dict(vars(metrics))
-    exec(snippet("**A metric**"), names)
+def test_adding_a_metric(tmp_path):
+    names = run("**A metric**", tmp_path, **{name: value for name, value in vars(metrics).items() if name[0] != "_"})
     clip = tiny_clip(frames=3)
     truth = truth_of(clip, PROTOCOLS["video"].tasks(3)[0])
     oracle = metrics.Prediction(depth=np.nan_to_num(truth.depth, nan=9.0))
@@ -63,14 +70,12 @@ def test_adding_a_metric():
 def test_adding_a_dataset(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     clip = tiny_clip(frames=3)
-    exec(snippet("**A dataset**"), {"Path": Path, "clips": [clip]})
+    run("**A dataset**", tmp_path, Path=Path, clips=[clip])
     assert [read.name for read in read_shard(tmp_path / "mine/clips-000000.tar")] == [clip.name]
 
 
 def test_adding_a_scene_family(tmp_path):
-    names: dict = {}
-    exec(snippet("**A scene family**"), names)
-    scene = names["sample"](np.random.default_rng(0), 6, (96, 64), tmp_path)
+    scene = run("**A scene family**", tmp_path)["sample"](np.random.default_rng(0), 6, (96, 64), tmp_path)
     seen = triangles_seen(surfaces(scene), scene.cameras, 64, 96)
     assert refusal(scene, seen) is None
     assert set(np.unique(seen)) > {-1}  # sky, ground and ball
