@@ -3,15 +3,16 @@
 import numpy as np
 from jaxtyping import Float64, Int32
 
-from generation.scene import Scene, surfaces
+from generation.scene import Body, Scene, surfaces
 from vdpm.derive import body_of_triangle
+from vdpm.geometry import transform
 
 LEAST_THINGS = 0.08
 """Share of pixels, over the clip, that must show something other than ground and sky."""
 LEAST_MOVING = 0.01
 """Share of pixels, over the clip, that must show something that moves."""
 MOVING_METRES = 0.1
-"""A body moves if its centre travels this far over the clip."""
+"""A body moves if its surface travels this far over the clip."""
 
 
 def refusal(scene: Scene, triangle: Int32[np.ndarray, "T H W"]) -> str | None:
@@ -33,6 +34,11 @@ def coverage(scene: Scene, triangle: Int32[np.ndarray, "T H W"]) -> Float64[np.n
 
 
 def travelled(scene: Scene) -> Float64[np.ndarray, " B"]:
-    """Metres that the centre of each body travels over the clip, along its path."""
-    centres = np.stack([body.world_from_body[:, :3, 3] for body in scene.bodies], axis=1)
-    return np.linalg.norm(np.diff(centres, axis=0), axis=-1).sum(axis=0)
+    """Metres that the vertices of each body travel over the clip, along their paths, on average."""
+    return np.array([_travelled(body) for body in scene.bodies])
+
+
+def _travelled(body: Body) -> float:
+    shapes = body.asset.mesh.vertices[None] if body.shapes is None else body.shapes
+    world = transform(body.world_from_body[:, None], shapes.astype(np.float64))
+    return float(np.linalg.norm(np.diff(world, axis=0), axis=-1).sum(axis=0).mean())

@@ -6,7 +6,7 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float64, Int32
 
 from vdpm.clip import Cameras, Surfaces
-from vdpm.derive import body_of_triangle
+from vdpm.derive import body_of_triangle, body_vertices
 from vdpm.geometry import invert, pixel_centres, rays, transform
 
 
@@ -37,4 +37,4 @@ def camera_vertices(surfaces: Surfaces, cameras: Cameras, frame: int) -> Float64
     body = np.empty(len(surfaces.vertices), np.int32)
     body[surfaces.faces] = body_of_triangle(surfaces, np.arange(len(surfaces.faces), dtype=np.int32))[:, None]
     camera_from_body = invert(cameras.world_from_camera[frame]) @ surfaces.world_from_body[frame]
-    return transform(camera_from_body[body], surfaces.vertices.astype(np.float64))
+    return transform(camera_from_body[body], body_vertices(surfaces, frame))

@@ -34,7 +34,9 @@ def open_view(scene: Scene, samples: int) -> BlenderView:
     _add_light(graph, scene)
     for body in scene.bodies:
         material = SurfaceMaterial(name=f"{body.name}_surface", surface=body.material)
-        thing = MeshObject(name=body.name, asset_id=body.asset.id, mesh=body.asset.mesh, material=material)
+        thing = MeshObject(
+            name=body.name, asset_id=body.asset.id, mesh=body.asset.mesh, shapes=body.shapes, material=material
+        )
         graph.add(thing)
         _animate(thing, body.world_from_body)
     _add_camera(graph, scene)

@@ -57,12 +57,14 @@ class Asset:
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """One rigid thing and its path."""
+    """One thing and its path."""
 
     name: str
     asset: Asset
     material: Material
     world_from_body: Float64[np.ndarray, "T 4 4"]
+    shapes: Float32[np.ndarray, "T V 3"] | None = None
+    """Vertices in the body's frame at each time, if it is not rigid; the asset's mesh is then its shape at rest."""
     facts: dict[str, float | bool | str] = field(default_factory=dict)
     """What physics knows: mass in kg, friction, restitution, tossed or not."""
 
@@ -99,6 +101,10 @@ def surfaces(scene: Scene) -> Surfaces:
     meshes = [body.asset.mesh for body in scene.bodies]
     vertex_start = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
     face_start = np.cumsum([0, *(len(mesh.faces) for mesh in meshes)])
+    soft = [
+        (start, body.shapes) for start, body in zip(vertex_start, scene.bodies, strict=False) if body.shapes is not None
+    ]
+    none = np.zeros((len(scene.cameras.K), 0, 3), np.float32)
     return Surfaces(
         vertices=np.concatenate([mesh.vertices for mesh in meshes]),
         faces=np.concatenate([mesh.faces + start for mesh, start in zip(meshes, vertex_start, strict=False)]).astype(
@@ -106,4 +112,6 @@ def surfaces(scene: Scene) -> Surfaces:
         ),
         face_start=face_start.astype(np.int32),
         world_from_body=np.stack([body.world_from_body for body in scene.bodies], axis=1),
+        deforming=np.concatenate([np.zeros(0), *(start + np.arange(s.shape[1]) for start, s in soft)]).astype(np.int32),
+        shapes=np.concatenate([none, *(shapes for _, shapes in soft)], axis=1),
     )

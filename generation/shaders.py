@@ -9,6 +9,9 @@ from generation.scene import Light, Material
 bpy: Any
 import bpy  # noqa: E402
 
+REST = "rest"
+"""Mesh attribute that holds the vertices at rest."""
+
 
 def surface(name: str, material: Material) -> Any:
     """A Principled BSDF whose colour, roughness and bump follow one pattern in object coordinates."""
@@ -64,10 +67,12 @@ def sky_irradiance(image: Any) -> float:
 
 
 def _coordinates(tree: Any, material: Material) -> Any:
-    coordinates, mapping = tree.nodes.new("ShaderNodeTexCoord"), tree.nodes.new("ShaderNodeMapping")
+    """Where a point was at rest, in units of the pattern: patterns stick to what deforms."""
+    rest, mapping = tree.nodes.new("ShaderNodeAttribute"), tree.nodes.new("ShaderNodeMapping")
+    rest.attribute_name = REST
     mapping.inputs["Location"].default_value = material.offset
     mapping.inputs["Scale"].default_value = (1.0 / material.size,) * 3
-    tree.links.new(coordinates.outputs["Object"], mapping.inputs["Vector"])
+    tree.links.new(rest.outputs["Vector"], mapping.inputs["Vector"])
     return mapping.outputs["Vector"]
 
 

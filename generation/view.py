@@ -32,9 +32,10 @@ class SurfaceMaterial(kb.Material):
 
 
 class MeshObject(kb.FileBasedObject):
-    """A Kubric object whose geometry is in memory."""
+    """A Kubric object whose geometry is in memory; `shapes` (T, V, 3) are its vertices frame by frame if it deforms."""
 
     mesh = tl.Instance(Mesh)
+    shapes = tl.Instance(np.ndarray, allow_none=True, default_value=None)
 
 
 class Environment(KubricLight):
@@ -51,10 +52,14 @@ class BlenderView(View):
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.blender_scene = bpy.context.scene
         configure(self.blender_scene, samples)
+        self._deforming: list[tuple[Any, np.ndarray]] = []
         super().__init__(scene, scene_observers={"camera": [self._on_camera], "resolution": [self._on_resolution]})
 
     def render(self, frame: int, path: Path) -> None:
         """Render one frame into a PNG file. The noise differs from frame to frame and is fixed by the frame number."""
+        for mesh, shapes in self._deforming:
+            mesh.vertices.foreach_set("co", np.ascontiguousarray(shapes[frame].reshape(-1), np.float32))
+            mesh.update()
         self.blender_scene.frame_set(frame)
         self.blender_scene.cycles.seed = frame * RENDER_SEED_STEP
         self.blender_scene.render.filepath = str(path)
@@ -84,7 +89,11 @@ class BlenderView(View):
 
     @add_asset.register
     def _add_mesh(self, asset: MeshObject) -> Any:
-        counterpart = self._link(asset, blender_mesh(asset.name, asset.mesh))
+        mesh = blender_mesh(asset.name, asset.mesh)
+        shapes: Any = asset.shapes
+        if shapes is not None:
+            self._deforming.append((mesh, shapes))
+        counterpart = self._link(asset, mesh)
         asset.observe(lambda change: counterpart.data.materials.append(self._counterpart(change.new)), "material")
         return counterpart
 
@@ -163,6 +172,8 @@ def blender_mesh(name: str, mesh: Mesh) -> Any:
     """A Blender mesh with exactly our vertices and triangles, in our order."""
     data = bpy.data.meshes.new(name)
     data.from_pydata(mesh.vertices, [], mesh.faces.tolist())
+    rest = data.attributes.new(shaders.REST, "FLOAT_VECTOR", "POINT")
+    rest.data.foreach_set("vector", np.ascontiguousarray(mesh.vertices.reshape(-1), np.float32))
     if mesh.uv is not None:
         layer = data.uv_layers.new(name="uv")
         layer.data.foreach_set("uv", np.ascontiguousarray(mesh.uv[mesh.faces].reshape(-1), np.float32))

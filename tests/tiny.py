@@ -102,6 +102,8 @@ def tiny_clip(frames: int = 20, height: int = 24, width: int = 32, name: str = "
             faces=np.concatenate([FLOOR_FACES, BOX_FACES + len(FLOOR)]),
             face_start=np.array([0, 2, 14], np.int32),
             world_from_body=world_from_body,
+            deforming=np.zeros(0, np.int32),
+            shapes=np.zeros((frames, 0, 3), np.float32),
         ),
         meta={"family": "tiny", "seed": 0},
     )

@@ -2,7 +2,8 @@
 
 This is the one place where the conventions stand; everything else links here.
 
-Letters   T frames or times, H x W pixels, S source frames, V vertices, F triangles, B bodies.
+Letters   T frames or times, H x W pixels, S source frames, V vertices, F triangles, B bodies,
+          D vertices that deform.
 World     right-handed, +z up, metres, seconds, radians, kilograms.
 Camera    OpenCV axes: +x right, +y down, +z forward.
 Pixels    (u, v) = (column, row). (0, 0) is the top-left *corner* of the image, so the first pixel centre is
@@ -40,12 +41,16 @@ class Surfaces:
     """
 
     vertices: Float32[np.ndarray, "V 3"]
-    """Metres, in the frame of the body that the vertex belongs to."""
+    """At rest: metres, in the frame of the body that the vertex belongs to."""
     faces: Int32[np.ndarray, "F 3"]
     """Vertex indices, counter-clockwise seen from outside."""
     face_start: Int32[np.ndarray, " B_plus_1"]
     world_from_body: Float64[np.ndarray, "T B 4 4"]
     """Rigid poses."""
+    deforming: Int32[np.ndarray, " D"]
+    """Indices of the vertices whose place in their body changes; none in a rigid clip."""
+    shapes: Float32[np.ndarray, "T D 3"]
+    """Where these are in the frame of their body, metres."""
 
 
 @dataclass(frozen=True, kw_only=True)

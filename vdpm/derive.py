@@ -37,11 +37,17 @@ def body_of_triangle(surfaces: Surfaces, triangle: Int32[np.ndarray, "*N"]) -> I
     return np.where(triangle < 0, -1, body).astype(np.int32)
 
 
+def body_vertices(surfaces: Surfaces, time: int) -> Float64[np.ndarray, "V 3"]:
+    """All vertices at a time, each in the frame of its body."""
+    vertices = surfaces.vertices.astype(np.float64)
+    vertices[surfaces.deforming] = surfaces.shapes[time]
+    return vertices
+
+
 def corners(surfaces: Surfaces, triangle: Int32[np.ndarray, " N"], time: int) -> Float64[np.ndarray, "N 3 3"]:
     """World positions (N, corner, xyz) of the corners of triangles at a time."""
     world_from_body = surfaces.world_from_body[time, body_of_triangle(surfaces, triangle)]
-    local = surfaces.vertices[surfaces.faces[triangle]].astype(np.float64)
-    return transform(world_from_body[:, None], local)
+    return transform(world_from_body[:, None], body_vertices(surfaces, time)[surfaces.faces[triangle]])
 
 
 def hits(clip: Clip, frame: int) -> Hits:

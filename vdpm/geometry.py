@@ -34,7 +34,7 @@ def project(points: Float[np.ndarray, "*B H W 3"], K: Float[np.ndarray, "*B 3 3"
 
 def transform(
     target_from_source: Float[np.ndarray, "*M 4 4"], points: Float[np.ndarray, "*N 3"]
-) -> Float64[np.ndarray, "*N 3"]:
+) -> Float64[np.ndarray, "... 3"]:
     """Points in the target frame. Leading axes broadcast as in `np.matmul`, with one transform for all points or one each."""
     rotation, translation = target_from_source[..., :3, :3], target_from_source[..., :3, 3]
     return np.einsum("...ab,...b->...a", rotation, points) + translation

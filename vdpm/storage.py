@@ -3,9 +3,9 @@
 A shard is a plain tar. The members of a clip are contiguous, share its name as their key, and are the same in every clip:
 
     NAME.camera.npz       K (T,3,3), world_from_camera (T,4,4): float64
-    NAME.mesh.npz         vertices (V,3) float32, faces (F,3) int32, face_start (B+1,) int32
+    NAME.mesh.npz         vertices (V,3) float32, faces (F,3), face_start (B+1,), deforming (D,): int32
     NAME.meta.json        provenance, conventions, bodies
-    NAME.motion.npz       world_from_body (T,B,4,4) float64
+    NAME.motion.npz       world_from_body (T,B,4,4) float64, shapes (T,D,3) float32
     NAME.rgb.0000.jpg ... one image a frame
     NAME.triangle.npz     "0000" ...: (H,W) int32, one array a frame, so that one frame can be read alone
 """
@@ -51,9 +51,14 @@ def encode(clip: Clip) -> dict[str, bytes]:
     meta = {"format_version": FORMAT_VERSION, **clip.meta}
     return {
         "camera.npz": _npz(K=cameras.K, world_from_camera=cameras.world_from_camera),
-        "mesh.npz": _npz(vertices=surfaces.vertices, faces=surfaces.faces, face_start=surfaces.face_start),
+        "mesh.npz": _npz(
+            vertices=surfaces.vertices,
+            faces=surfaces.faces,
+            face_start=surfaces.face_start,
+            deforming=surfaces.deforming,
+        ),
         "meta.json": json.dumps(meta, indent=1, sort_keys=True).encode(),
-        "motion.npz": _npz(world_from_body=surfaces.world_from_body),
+        "motion.npz": _npz(world_from_body=surfaces.world_from_body, shapes=surfaces.shapes),
         **{f"rgb.{t:04d}.jpg": _jpeg(image) for t, image in enumerate(clip.rgb)},
         "triangle.npz": _npz(**{f"{t:04d}": frame for t, frame in enumerate(clip.triangle)}),
     }
@@ -92,6 +97,8 @@ def _decode(name: str, members: dict[str, bytes]) -> Clip:
             faces=mesh["faces"],
             face_start=mesh["face_start"],
             world_from_body=motion["world_from_body"],
+            deforming=mesh["deforming"],
+            shapes=motion["shapes"],
         ),
         meta=meta,
     )
