@@ -5,6 +5,7 @@ at any time, and every other quantity is one line on top of the two. All arithme
 rounded, nothing depends on the renderer.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,14 +55,16 @@ def hits(clip: Clip, frame: int) -> Hits:
     """What each pixel centre of a frame sees: its ray intersected with the plane of its triangle."""
     seen = clip.triangle[frame] >= 0
     triangle = clip.triangle[frame][seen]
+    once, which = np.unique(triangle, return_inverse=True)
     world_from_camera = clip.cameras.world_from_camera[frame]
     pixels = pixel_centres(*seen.shape)[seen]
     direction = rays(clip.cameras.K[frame], pixels) @ world_from_camera[:3, :3].T
-    posed = corners(clip.surfaces, triangle, frame)
+    posed = corners(clip.surfaces, once, frame)
     normal = np.cross(posed[:, 1] - posed[:, 0], posed[:, 2] - posed[:, 0])
     origin = world_from_camera[:3, 3]
-    along = np.einsum("na,na->n", normal, posed[:, 0] - origin) / np.einsum("na,na->n", normal, direction)
-    weights = barycentric(origin + along[:, None] * direction, posed)
+    offset = np.einsum("na,na->n", normal, posed[:, 0] - origin)
+    along = offset[which] / np.einsum("na,na->n", normal[which], direction)
+    weights = barycentric(origin + along[:, None] * direction, posed[which])
     return Hits(seen=seen, triangle=triangle, weights=weights)
 
 
@@ -73,7 +76,38 @@ def points(clip: Clip, source: Hits, time: int) -> Float64[np.ndarray, "H W 3"]:
 
 def point_map(clip: Clip, source: Hits, time: int, view: int) -> Float64[np.ndarray, "H W 3"]:
     """P_i(t_j, pi_k): the points of frame i at time j in the frame of camera k."""
-    return transform(invert(clip.cameras.world_from_camera[view]), points(clip, source, time))
+    return source.image(next(_carried(clip, source, (time,), view)))
+
+
+def point_maps(clip: Clip, source: Hits, times: Sequence[int], view: int) -> Float32[np.ndarray, "T H W 3"]:
+    """P_i(t_j, pi_k) for several times j, rounded: `point_map` with what does not depend on time computed once."""
+    maps = np.full((len(times), *source.seen.shape, 3), np.nan, np.float32)
+    for image, carried in zip(maps, _carried(clip, source, times, view), strict=True):
+        image[source.seen] = carried
+    return maps
+
+
+def _carried(clip: Clip, source: Hits, times: Sequence[int], view: int) -> Iterator[Float64[np.ndarray, "N 3"]]:
+    """The material points of a frame at some times in the frame of a camera.
+
+    They are kept in the frames of their bodies, so that a time costs one rigid transform a body; only points of triangles
+    that deform are placed anew. The array is used again for the next time.
+    """
+    surfaces = clip.surfaces
+    faces = surfaces.faces[source.triangle]
+    place = np.einsum("nc,nca->na", source.weights, surfaces.vertices[faces].astype(np.float64))
+    soft = np.flatnonzero(np.isin(faces, surfaces.deforming).any(axis=1))
+    body = body_of_triangle(surfaces, source.triangle)
+    members = [(int(index), np.flatnonzero(body == index)) for index in np.unique(body)]
+    view_from_world = invert(clip.cameras.world_from_camera[view])
+    carried = np.empty_like(place)
+    for time in times:
+        if len(soft):
+            place[soft] = np.einsum("nc,nca->na", source.weights[soft], body_vertices(surfaces, time)[faces[soft]])
+        view_from_body = view_from_world @ surfaces.world_from_body[time]
+        for index, pixels in members:
+            carried[pixels] = place[pixels] @ view_from_body[index, :3, :3].T + view_from_body[index, :3, 3]
+        yield carried
 
 
 def depth(clip: Clip, frame: int) -> Float64[np.ndarray, "H W"]:
@@ -115,21 +149,28 @@ def tracks(clip: Clip, source: Hits) -> Float32[np.ndarray, "T H W 3"]:
     return np.stack([points(clip, source, time) for time in times]).astype(np.float32)
 
 
-def truth(clip: Clip, frames: tuple[int, ...], sources: tuple[int, ...]) -> Truth:
-    """The answers to a video made of some frames of a clip; `sources` index into `frames`."""
+def truth(
+    clip: Clip,
+    frames: tuple[int, ...],
+    sources: tuple[int, ...],
+    *,
+    look: Callable[[int], Hits] | None = None,
+    with_depth: bool = True,
+) -> Truth:
+    """The answers to a video made of some frames of a clip; `sources` index into `frames`.
+
+    `look` may remember the `hits` of frames that are asked for again. Without depth, which costs the hits of all frames,
+    that field is unknown (NaN).
+    """
     index = list(frames)
-    reference = frames[0]
-
-    def maps(source: int) -> list[np.ndarray]:
-        seen = hits(clip, frames[source])
-        return [point_map(clip, seen, time, reference) for time in frames]
-
+    look = look or (lambda frame: hits(clip, frame))
     height, width = clip.rgb.shape[1:3]
-    points = np.array([maps(source) for source in sources]).reshape(len(sources), len(frames), height, width, 3)
+    maps = [point_maps(clip, look(frames[source]), frames, frames[0]) for source in sources]
+    z = [point_maps(clip, look(frame), (frame,), frame)[0, ..., 2] for frame in frames] if with_depth else []
     return Truth(
         K=clip.cameras.K[index],
         world_from_camera=clip.cameras.world_from_camera[index],
-        depth=np.stack([depth(clip, frame) for frame in frames]).astype(np.float32),
-        points=points.astype(np.float32),
+        depth=np.stack(z) if z else np.full((len(frames), height, width), np.nan, np.float32),
+        points=np.array(maps, np.float32).reshape(len(sources), len(frames), height, width, 3),
         sources=sources,
     )
