@@ -36,19 +36,19 @@ class Recipe:
     """Light paths per pixel."""
 
 
-def clip_name(family: str, recipe: Recipe, index: int) -> str:
+def clip_name(family: str, index: int, recipe: Recipe) -> str:
     """family-seed-index: unique within a resolution and length, without dots, sorted as the indices are."""
     return f"{family}-{recipe.seed}-{index:08d}"
 
 
-def make_clip(family: str, recipe: Recipe, index: int) -> Clip:
+def make_clip(family: str, index: int, recipe: Recipe) -> Clip:
     """Sample, simulate, ray cast and render one clip. The same arguments give the same clip, whatever ran before."""
     from generation.renderer import render
 
     with tempfile.TemporaryDirectory(prefix="clip-") as folder:
-        drawn = _draw(family, recipe, index, Path(folder))
+        drawn = _draw(family, index, recipe, Path(folder))
         return Clip(
-            name=clip_name(family, recipe, index),
+            name=clip_name(family, index, recipe),
             rgb=render(drawn.scene, recipe.samples, Path(folder)),
             triangle=drawn.triangle,
             cameras=drawn.scene.cameras,
@@ -65,7 +65,7 @@ class _Drawn:
     """Why the scenes before it in the series were not taken."""
 
 
-def _draw(family: str, recipe: Recipe, index: int, folder: Path) -> _Drawn:
+def _draw(family: str, index: int, recipe: Recipe, folder: Path) -> _Drawn:
     """The first scene of a fixed series that can be placed and is worth rendering."""
     from generation.raycast import triangles_seen
 

@@ -60,6 +60,64 @@ def for_object(rng: np.random.Generator, asset: Asset) -> Material:
     )
 
 
+def paint(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> Material:
+    """A painted or plastered surface: one colour, barely uneven; for walls, furniture, cars."""
+    base = colour(rng, saturation, value)
+    return Material(
+        pattern="plain",
+        colours=(base, (base[0] * 0.75, base[1] * 0.75, base[2] * 0.75)),
+        size=0.6,
+        offset=_offset(rng),
+        roughness=rng.uniform(0.15, 0.8),
+        relief=0.05,
+    )
+
+
+def timber(rng: np.random.Generator) -> Material:
+    """Wood in browns from ash to walnut."""
+    tone = rng.uniform(0.25, 0.85)
+    light = linear(colorsys.hsv_to_rgb(rng.uniform(0.05, 0.1), rng.uniform(0.35, 0.7), tone))
+    return Material(
+        pattern="wood",
+        colours=(light, (light[0] * 0.55, light[1] * 0.5, light[2] * 0.45)),
+        size=rng.uniform(0.15, 0.4),
+        offset=_offset(rng),
+        roughness=rng.uniform(0.3, 0.7),
+        relief=0.1,
+    )
+
+
+def masonry(rng: np.random.Generator) -> Material:
+    """Plaster, stone, brick or concrete of a house: greys, creams, ochres and brick reds."""
+    base = linear(colorsys.hsv_to_rgb(rng.uniform(0.01, 0.14), rng.uniform(0.05, 0.55), rng.uniform(0.5, 0.95)))
+    return Material(
+        pattern="noise",
+        colours=(base, (base[0] * 0.8, base[1] * 0.8, base[2] * 0.8)),
+        size=rng.uniform(0.4, 2.0),
+        offset=_offset(rng),
+        roughness=0.9,
+        relief=0.3,
+    )
+
+
+def uniform(grey: float, roughness: float) -> Material:
+    """One grey all over: asphalt, glass panes, rubber, road paint."""
+    return Material(
+        pattern="plain",
+        colours=((grey, grey, grey), (grey * 0.7, grey * 0.7, grey * 0.7)),
+        size=0.3,
+        roughness=roughness,
+    )
+
+
+def leaves(rng: np.random.Generator) -> Material:
+    """The green of a crown."""
+    base = linear(colorsys.hsv_to_rgb(rng.uniform(0.2, 0.36), rng.uniform(0.4, 0.8), rng.uniform(0.3, 0.6)))
+    return Material(
+        pattern="cells", colours=((base[0] * 0.4, base[1] * 0.4, base[2] * 0.4), base), size=0.3, relief=0.8
+    )
+
+
 def for_floor(rng: np.random.Generator) -> Material:
     """A muted material for the ground with repeats of 0.5 to 2 m."""
     base = colour(rng, (0.05, 0.45), (0.35, 0.8))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import trimesh
 from jaxtyping import Float64
+from pyquaternion import Quaternion
 
 from generation.kubric_compat import PyBullet, kb
 from generation.scene import Asset, Mesh
@@ -56,6 +57,15 @@ class Simulation:
         )
         self.scene.add(body)
         return body
+
+    def add_static(self, asset: Asset, world_from_body: Float64[np.ndarray, "4 4"]) -> None:
+        """Put something that never moves into the simulation; it collides as its convex hull."""
+        urdf, _ = _write_urdf(self.scratch / f"body_{len(self.scene.assets):03d}", asset, density=1.0)
+        body = kb.FileBasedObject(simulation_filename=str(urdf), render_filename=None, static=True)
+        self.scene.add(body)
+        body.position = world_from_body[:3, 3]
+        body.quaternion = tuple(Quaternion(matrix=world_from_body[:3, :3]).elements)
+        body.friction, body.restitution = 0.8, 0.2
 
     def place(self, body: kb.FileBasedObject, region: Region, rng: np.random.Generator) -> None:
         """Turn a body at random and move it into a box-shaped region where it touches nothing.

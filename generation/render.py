@@ -15,7 +15,7 @@ import tyro
 from tqdm import tqdm
 
 from generation import families
-from generation.dataset import Dataset
+from generation.dataset import Dataset, Id
 from generation.make import Recipe
 from generation.workers import Job, run
 from vdpm.errors import UserError, run_command
@@ -32,10 +32,10 @@ class Config:
     """How many clips."""
     first: int = 0
     """Number of the first clip, to share a dataset between machines: --first 5000 --num 5000 is its second half."""
-    out: Path = Path("data/kubric_f")
+    out: Path = Path("data/train")
     """Folder for the shards. Finished clips in it are kept and not made again."""
     family: str = "kubric_f"
-    """Scene family: a file of generation/scenes/."""
+    """Scene families, files of generation/scenes/: one, several with weights as in kubric_g:2,room, or all."""
     resolution: str = "256x256"
     """WIDTHxHEIGHT in pixels."""
     frames: int = 24
@@ -46,9 +46,8 @@ class Config:
     """Processes, each on one core. Has no influence on the result."""
 
 
-def check(config: Config) -> tuple[range, Recipe]:
+def check(config: Config) -> tuple[list[Id], Recipe]:
     """The clips and the recipe asked for; raises `UserError` on the first value that makes no sense."""
-    families.check(config.family)
     for name, lowest, hint in (
         ("num", 1, "the number of clips"),
         ("first", 0, "the number of the first clip"),
@@ -63,39 +62,41 @@ def check(config: Config) -> tuple[range, Recipe]:
         raise UserError(
             f"--resolution {config.resolution}: write WIDTHxHEIGHT, each of 10 to 9999 pixels, as in 256x256"
         )
+    clips = families.mixture(config.family, range(config.first, config.first + config.num))
     recipe = Recipe(seed=config.seed, resolution=(int(size[1]), int(size[2])), frames=config.frames, samples=SAMPLES)
-    return range(config.first, config.first + config.num), recipe
+    return clips, recipe
 
 
 def main(config: Config) -> None:
     """Make the missing clips, then pack what is finished into shards, also when interrupted."""
     wanted, recipe = check(config)
-    dataset = Dataset(config.out, config.family, recipe)
+    dataset = Dataset(config.out, recipe)
     missing = dataset.missing(wanted)
     try:
         failures = render(dataset, missing, config.workers, len(wanted))
     finally:
         dataset.pack(wanted)
-    report(dataset, wanted, failures)
+    report(dataset, len(wanted), failures)
 
 
-def render(dataset: Dataset, missing: list[int], workers: int, total: int) -> list[str]:
+def render(dataset: Dataset, missing: list[Id], workers: int, total: int) -> list[str]:
     """Make clips with a progress bar; the failures, one line each."""
     jobs = [
-        Job(family=dataset.family, recipe=dataset.recipe, index=index, path=dataset.staged(index)) for index in missing
+        Job(family=family, index=index, recipe=dataset.recipe, path=dataset.staged((family, index)))
+        for family, index in missing
     ]
     failures = []
-    with tqdm(total=total, initial=total - len(jobs), unit="clip", desc=dataset.family, smoothing=0.1) as bar:
+    with tqdm(total=total, initial=total - len(jobs), unit="clip", smoothing=0.1) as bar:
         for outcome in run(jobs, workers):
             bar.update()
             if outcome.failure:
-                failures.append(f"clip {outcome.job.index}: {outcome.failure}")
+                failures.append(f"{outcome.job.path.stem}: {outcome.failure}")
     return failures
 
 
-def report(dataset: Dataset, wanted: range, failures: list[str]) -> None:
+def report(dataset: Dataset, wanted: int, failures: list[str]) -> None:
     """Say what there is now. Failed clips are a `UserError` at the very end, when all others are safe."""
-    print(f"{len(wanted) - len(failures)} of {len(wanted)} clips are in {dataset.folder}")
+    print(f"{wanted - len(failures)} of {wanted} clips are in {dataset.folder}")
     if failures:
         listed = "; ".join(failures[:3])
         raise UserError(

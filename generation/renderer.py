@@ -58,14 +58,24 @@ def _add_light(graph: kb.Scene, scene: Scene) -> None:
         graph.add(sun)
         sun.position = light.sun_direction
         sun.look_at((0.0, 0.0, 0.0))
+    for number, lamp in enumerate(light.lamps):
+        panel = kb.RectAreaLight(name=f"lamp_{number}", width=lamp.size, height=lamp.size, intensity=lamp.watts)
+        graph.add(panel)
+        panel.position = lamp.position
 
 
 def _add_camera(graph: kb.Scene, scene: Scene) -> None:
-    """One lens for the clip: a Kubric camera has square pixels and a principal point in the middle of the image."""
-    K, width = scene.cameras.K[0], scene.resolution[0]
-    camera = kb.PerspectiveCamera(name="camera", sensor_width=SENSOR_MM, focal_length=K[0, 0] / width * SENSOR_MM)
+    """The lens, key-framed if it zooms. Blender counts the shift of the principal point in widths, for both axes."""
+    width, height = scene.resolution
+    camera = kb.PerspectiveCamera(name="camera", sensor_width=SENSOR_MM)
     graph.camera = camera
     _animate(camera, scene.cameras.world_from_camera @ OPENCV_FROM_BLENDER)
+    for frame, K in enumerate(scene.cameras.K):
+        camera.focal_length = K[0, 0] / width * SENSOR_MM
+        camera.shift_x = (width / 2 - K[0, 2]) / width
+        camera.shift_y = (K[1, 2] - height / 2) / width
+        for trait in ("focal_length", "shift_x", "shift_y"):
+            camera.keyframe_insert(trait, frame)
 
 
 def _animate(thing: Object3D, world_from_thing: Float64[np.ndarray, "T 4 4"]) -> None:

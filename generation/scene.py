@@ -70,8 +70,18 @@ class Body:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lamp:
+    """A square panel that shines downwards."""
+
+    position: tuple[float, float, float]
+    size: float
+    """Metres."""
+    watts: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Light:
-    """An environment map, turned about z and scaled, and optionally a sun."""
+    """An environment map, turned about z and scaled, and optionally a sun and lamps."""
 
     hdri: Path
     turn_radians: float
@@ -80,6 +90,7 @@ class Light:
     sun_strength: float
     sun_direction: tuple[float, float, float]
     """Unit vector from the scene to the sun."""
+    lamps: tuple[Lamp, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +105,8 @@ class Scene:
     """(width, height) in pixels."""
     frame_rate: int
     """Hz."""
+    still: bool = False
+    """Whether nothing but the camera moves, by the family's law."""
 
 
 def surfaces(scene: Scene) -> Surfaces:

@@ -103,11 +103,14 @@ class BlenderView(View):
         camera.sensor_fit = "HORIZONTAL"
         for trait, attribute in (
             ("focal_length", "lens"),
+            ("shift_x", "shift_x"),
+            ("shift_y", "shift_y"),
             ("sensor_width", "sensor_width"),
             ("min_render_distance", "clip_start"),
             ("max_render_distance", "clip_end"),
         ):
             asset.observe(_setter(camera, attribute), trait)
+            asset.observe(_keyframer(camera, attribute), trait, type="keyframe")
         return self._link(asset, camera)
 
     @add_asset.register
@@ -116,6 +119,14 @@ class BlenderView(View):
         for trait, attribute in (("color", "color"), ("intensity", "energy"), ("shadow_softness", "angle")):
             asset.observe(_setter(sun, attribute), trait)
         return self._link(asset, sun)
+
+    @add_asset.register
+    def _add_panel(self, asset: kb.RectAreaLight) -> Any:
+        panel = bpy.data.lights.new(asset.name, "AREA")
+        panel.shape = "RECTANGLE"
+        for trait, attribute in (("color", "color"), ("intensity", "energy"), ("width", "size"), ("height", "size_y")):
+            asset.observe(_setter(panel, attribute), trait)
+        return self._link(asset, panel)
 
     @add_asset.register
     def _add_environment(self, asset: Environment) -> Any:

@@ -25,8 +25,8 @@ class Job:
     """One clip to make and where to put it."""
 
     family: str
-    recipe: Recipe
     index: int
+    recipe: Recipe
     path: Path
 
 
@@ -48,19 +48,19 @@ def run(jobs: list[Job], workers: int) -> Iterator[Outcome]:
         UserError: a clip could not be written, so that no other could either.
         RuntimeError: workers died `CRASHES_IN_A_ROW` times without a clip in between.
     """
-    waiting = {job.index: job for job in jobs}
+    waiting = {job.path: job for job in jobs}
     crashes = 0
     while waiting:
         try:
             for outcome in _pool(list(waiting.values()), workers):
-                del waiting[outcome.job.index]
+                del waiting[outcome.job.path]
                 crashes = 0
                 yield outcome
         except BrokenProcessPool as error:
             crashes += 1
             if crashes == CRASHES_IN_A_ROW:
                 raise RuntimeError(
-                    f"workers died {crashes} times in a row; last clips tried: {list(waiting)[:8]}"
+                    f"workers died {crashes} times in a row; last clips tried: {[path.stem for path in waiting][:8]}"
                 ) from error
 
 
@@ -109,5 +109,5 @@ def _start_worker() -> None:
 
 def make(job: Job) -> None:
     """Make one clip and write it, whole or not at all. Runs in a worker."""
-    clip = make_clip(job.family, job.recipe, job.index)
+    clip = make_clip(job.family, job.index, job.recipe)
     write_shard(job.path, [(clip.name, encode(clip))])

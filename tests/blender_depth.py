@@ -1,10 +1,12 @@
 """Helper of test_view.py, a process of its own because Blender is a global of one: `python -m tests.blender_depth OUT W H`.
 
-Renders one frame of a scene with Cycles' own Z pass, its rays through the pixel centres, beside the derived depth.
+Renders one frame of a scene with Cycles' own Z pass, its rays through the pixel centres, beside the derived depth. The lens
+zooms over the clip and its principal point is off the centre.
 """
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ def main(out: Path, width: int, height: int) -> None:
 
     folder = Path(tempfile.mkdtemp())
     scene = families.load("kubric_f")(np.random.default_rng(0), 3, (width, height), folder)
+    zoomed = scene.cameras.K + np.array([[0, 0, 0.04 * width], [0, 0, -0.03 * height], [0, 0, 0]])
+    zoomed[:, [0, 1], [0, 1]] *= np.linspace(0.8, 1.3, 3)[:, None]
+    scene = replace(scene, cameras=replace(scene.cameras, K=zoomed))
     bpy: Any = view.bpy
     blender_scene = renderer.open_view(scene, samples=1).blender_scene
     blender_scene.view_layers[0].use_pass_z = True

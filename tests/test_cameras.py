@@ -41,3 +41,63 @@ def test_a_linear_path_is_straight_even_and_stays_in_its_shell(seed):
     assert np.linalg.norm(path[-1] - path[0]) <= 4.0
     for end in (path[0], path[-1]):
         assert 7.0 <= np.linalg.norm(end) <= 12.0 and end[2] > 0.1
+
+
+TIMES = np.arange(24) / 12
+STAGE = cameras.Stage(inner=5.0, outer=9.0, target=2.0)
+
+
+@pytest.mark.parametrize("name", cameras.PROGRAMS)
+@pytest.mark.parametrize("seed", range(4))
+def test_every_program_is_repeatable_rigid_upright_and_above_ground(name, seed):
+    program = cameras.PROGRAMS[name]
+    shot, again = (program(np.random.default_rng(seed), K, TIMES, STAGE) for _ in range(2))
+    np.testing.assert_array_equal(shot.world_from_camera, again.world_from_camera)
+    np.testing.assert_array_equal(shot.K, again.K)
+    rotation = shot.world_from_camera[:, :3, :3]
+    np.testing.assert_allclose(rotation @ np.swapaxes(rotation, 1, 2), np.tile(np.eye(3), (24, 1, 1)), atol=1e-12)
+    assert (rotation[:, 2, 1] < 0).all()
+    assert (shot.world_from_camera[:, 2, 3] > 0.1).all()
+    assert shot.K.shape == (24, 3, 3)
+
+
+@pytest.mark.parametrize("name", sorted(set(cameras.PROGRAMS) - {"jumps"}))
+def test_programs_without_cuts_are_smooth(name):
+    shot = cameras.PROGRAMS[name](np.random.default_rng(1), K, TIMES, STAGE)
+    step = np.linalg.norm(np.diff(shot.world_from_camera[:, :3, 3], axis=0), axis=1)
+    assert step.max() < 1.5  # metres in a twelfth of a second
+
+
+def test_a_program_does_what_its_name_says():
+    def shoot(name: str) -> cameras.Cameras:
+        return cameras.PROGRAMS[name](np.random.default_rng(2), K, TIMES, STAGE)
+
+    def eyes(name: str) -> np.ndarray:
+        return shoot(name).world_from_camera[:, :3, 3]
+
+    for name in ("fixed", "pan", "zoom"):
+        assert np.ptp(eyes(name), axis=0).max() < 1e-12
+    assert np.ptp(shoot("zoom").K[:, 0, 0]) > 0.2 * K[0, 0]
+    turned = shoot("pan").world_from_camera[:, :3, 2]
+    assert np.degrees(np.arccos(turned[0] @ turned[-1])) > 5.0
+    directions = eyes("dolly") / np.linalg.norm(eyes("dolly"), axis=1, keepdims=True)
+    np.testing.assert_allclose(directions, np.tile(directions[:1], (24, 1)), atol=1e-12)
+    azimuth = np.unwrap(np.arctan2(eyes("orbit")[:, 1], eyes("orbit")[:, 0]))
+    assert abs(azimuth[-1] - azimuth[0]) > np.radians(19)
+    cuts = np.linalg.norm(np.diff(eyes("jumps"), axis=0), axis=1) > 0
+    assert 2 <= cuts.sum() <= 5 and (np.linalg.norm(np.diff(eyes("handheld"), axis=0), axis=1) > 0).all()
+
+
+def test_a_random_lens_has_the_field_of_view_and_shift_asked_for():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        lens = cameras.random_lens(rng, 200, 100, fov_degrees=(25, 90), shift=0.05)
+        assert 25 <= np.degrees(2 * np.arctan(100 / lens[0, 0])) <= 90
+        assert lens[0, 0] == lens[1, 1] and abs(lens[0, 2] - 100) <= 10 and abs(lens[1, 2] - 50) <= 10
+
+
+def test_driving_goes_forward():
+    shot = cameras.drive(np.random.default_rng(0), K, TIMES, lane=-2.0)
+    speed = np.diff(shot.world_from_camera[:, 0, 3]) * 12
+    assert 3.5 < speed.min() and speed.max() < 12.5
+    assert (shot.world_from_camera[:, 0, 2] > 0.9).all()  # it looks along +x

@@ -111,9 +111,45 @@ def test_scenes_that_show_too_little_are_refused(scene):
     assert coverage(scene, seen).sum() == pytest.approx((seen >= 0).mean())
     assert "things cover 0.0%" in (refusal(scene, np.full_like(seen, -1)) or "")
     frozen = tuple(
-        replace(body, world_from_body=np.tile(body.world_from_body[:1], (FRAMES, 1, 1))) for body in scene.bodies
+        replace(body, world_from_body=np.tile(body.world_from_body[:1], (FRAMES, 1, 1)), shapes=None)
+        for body in scene.bodies
     )
     everything = np.resize(
         np.arange(surfaces(scene).face_start[1], surfaces(scene).face_start[-1], dtype=np.int32), seen.shape
     )
-    assert "moving things cover 0.0%" in (refusal(replace(scene, bodies=frozen), everything) or "")
+    moves = replace(scene, bodies=frozen, still=False)
+    assert "moving things cover 0.0%" in (refusal(moves, everything) or "")
+
+
+def test_a_camera_too_close_or_inside_something_is_refused():
+    """A ball of 1 m around the camera, then a wall of it 10 cm ahead."""
+    from generation.assets import floor, procedural
+    from generation.lights import draw_light
+    from generation.materials import uniform
+    from generation.scene import Body
+    from tests.tiny import look_at
+    from vdpm.clip import Cameras
+    from vdpm.geometry import rigid
+
+    def scene_with_ball_at(y: float) -> Scene:
+        K = np.array([[40.0, 0.0, 32.0], [0.0, 40.0, 24.0], [0.0, 0.0, 1.0]])
+        pose = look_at(np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0]))
+        ball = np.tile(rigid(np.eye(3), np.array([0.0, y, 1.0])), (2, 1, 1))
+        still = np.tile(np.eye(4), (2, 1, 1))
+        assets = (floor(5.0), procedural("sphere", 0))
+        bodies = tuple(
+            Body(name=role, asset=asset, material=uniform(0.5, 0.5), world_from_body=path, facts={"role": role})
+            for asset, path, role in zip(assets, (still, ball), ("ground", "thing"), strict=True)
+        )
+        return Scene(
+            family="test", bodies=bodies, light=draw_light(np.random.default_rng(0)), resolution=(64, 48), frame_rate=12,
+            cameras=Cameras(K=np.tile(K, (2, 1, 1)), world_from_camera=np.tile(pose, (2, 1, 1))), still=True,
+        )  # fmt: skip
+
+    def verdict(y: float) -> str | None:
+        scene = scene_with_ball_at(y)
+        return refusal(scene, triangles_seen(surfaces(scene), scene.cameras, 48, 64))
+
+    assert verdict(2.0) is None
+    assert "comes within 0.10 m" in (verdict(0.6) or "")
+    assert "from behind" in (verdict(0.1) or "")

@@ -9,26 +9,30 @@ from pathlib import Path
 
 import numpy as np
 
-from generation import assets, materials
 from generation.cameras import clear_of, intrinsics, linear_with_linear_look_at
-from generation.kubric_compat import kb
+from generation.crowd import FRAME_RATE, Crowd
 from generation.lights import draw_light
-from generation.physics import Region, Simulation
-from generation.scene import Asset, Body, Scene
+from generation.scene import Scene
 
-FRAME_RATE = 12
-FLOOR_HALF_WIDTH = 40.0
+SIZES = (0.75, 3.0)
 REST_REGION = ((-7.0, -7.0, 0.0), (7.0, 7.0, 10.0))
 TOSS_REGION = ((-5.0, -5.0, 1.0), (5.0, 5.0, 5.0))
 TOSS_SPEED = ((-4.0, -4.0, 0.0), (4.0, 4.0, 0.0))
-SETTLE_FRAMES = 100
-DENSITY = 250.0
 
 
 def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], scratch: Path) -> Scene:
     """A random scene; `scratch` is an empty folder for the simulator's files."""
     physics_rng, look_rng, camera_rng, light_rng = rng.spawn(4)
-    bodies = simulate(physics_rng, look_rng, frames, scratch)
+    crowd = Crowd.on_floor(scratch, frames, floor_half_width=40.0)
+    crowd.rest(physics_rng, int(physics_rng.integers(10, 21)), REST_REGION, SIZES)
+    crowd.toss(
+        physics_rng,
+        int(physics_rng.integers(1, 4)),
+        TOSS_REGION,
+        SIZES,
+        velocity=lambda position: physics_rng.uniform(*TOSS_SPEED) - position * [1.0, 1.0, 0.0],
+    )
+    bodies = crowd.bodies(look_rng)
     K = intrinsics(*resolution, focal_mm=35.0, sensor_mm=32.0)
     cameras = clear_of(
         bodies,
@@ -44,54 +48,3 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         resolution=resolution,
         frame_rate=FRAME_RATE,
     )
-
-
-def simulate(rng: np.random.Generator, look: np.random.Generator, frames: int, scratch: Path) -> tuple[Body, ...]:
-    """The floor, the things at rest and the tossed ones, with their paths."""
-    simulation = Simulation(scratch, frames, FRAME_RATE, FLOOR_HALF_WIDTH)
-    added: list[tuple[kb.FileBasedObject, Asset]] = []
-
-    def place(region: Region) -> kb.FileBasedObject:
-        asset = assets.draw(rng, size=rng.uniform(0.75, 3.0))
-        thing = simulation.add(asset, DENSITY)
-        simulation.place(thing, region, rng)
-        thing.friction, thing.restitution = 1.0, 0.0
-        added.append((thing, asset))
-        return thing
-
-    resting = [place(REST_REGION) for _ in range(rng.integers(10, 21))]
-    simulation.settle(SETTLE_FRAMES)
-    for thing in resting:
-        thing.velocity = thing.angular_velocity = (0.0, 0.0, 0.0)
-        thing.friction, thing.restitution = 0.5, 0.5
-    tossed = [place(TOSS_REGION) for _ in range(rng.integers(1, 4))]
-    for thing in tossed:
-        x, y, _ = thing.position
-        thing.velocity = rng.uniform(*TOSS_SPEED) - [x, y, 0.0]
-        thing.friction, thing.restitution = 0.5, 0.5
-    paths = simulation.run()
-    simulation.close()
-    floor = assets.floor(FLOOR_HALF_WIDTH)
-    ground = Body(
-        name="floor",
-        asset=floor,
-        material=materials.for_floor(look),
-        world_from_body=np.tile(np.eye(4), (frames, 1, 1)),
-        facts={"role": "ground"},
-    )
-    things = tuple(
-        Body(
-            name=f"thing_{number:02d}",
-            asset=asset,
-            material=materials.for_object(look, asset),
-            world_from_body=paths[thing.uid],
-            facts={
-                "role": "tossed" if thing in tossed else "resting",
-                "mass": thing.mass,
-                "friction": thing.friction,
-                "restitution": thing.restitution,
-            },
-        )
-        for number, (thing, asset) in enumerate(added)
-    )
-    return (ground, *things)

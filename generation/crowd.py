@@ -1,0 +1,102 @@
+"""Things at rest and things tossed, simulated together: what the families with rigid objects share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from generation import assets, materials
+from generation.kubric_compat import kb
+from generation.physics import Region, Simulation
+from generation.scene import Asset, Body
+
+FRAME_RATE = 12
+SETTLE_FRAMES = 100
+DENSITY = 250.0
+Vector = Float64[np.ndarray, " 3"]
+
+
+@dataclass
+class Crowd:
+    """A simulation being filled. Call `rest`, then `toss`, then `bodies`."""
+
+    simulation: Simulation
+    floor_half_width: float
+    added: list[tuple[kb.FileBasedObject, Asset, str]] = field(default_factory=list)
+
+    @classmethod
+    def on_floor(cls, scratch: Path, frames: int, floor_half_width: float) -> "Crowd":
+        """An empty floor; `scratch` is an empty folder."""
+        return cls(Simulation(scratch, frames, FRAME_RATE, floor_half_width), floor_half_width)
+
+    def rest(self, rng: np.random.Generator, number: int, region: Region, sizes: tuple[float, float]) -> None:
+        """Drop a number of things from a region and let them come to rest before the first frame."""
+        things = [self._place(rng, region, sizes, "resting") for _ in range(number)]
+        self.simulation.settle(SETTLE_FRAMES)
+        for thing in things:
+            thing.velocity = thing.angular_velocity = (0.0, 0.0, 0.0)
+            thing.friction, thing.restitution = 0.5, 0.5
+
+    def toss(
+        self,
+        rng: np.random.Generator,
+        number: int,
+        region: Region,
+        sizes: tuple[float, float],
+        velocity: Callable[[Vector], Vector],
+        spin: float = 0.0,
+    ) -> None:
+        """Start a number of things from a region at the first frame, with a velocity (m/s) that may depend on the place
+        and a spin of up to `spin` rad/s about a random axis."""
+        things = [self._place(rng, region, sizes, "tossed") for _ in range(number)]
+        for thing in things:
+            thing.velocity = velocity(np.array(thing.position, np.float64))
+            if spin:
+                axis = rng.normal(size=3)
+                thing.angular_velocity = axis / np.linalg.norm(axis) * rng.uniform(0.0, spin)
+            thing.friction, thing.restitution = 0.5, 0.5
+
+    def bodies(self, look: np.random.Generator) -> tuple[Body, ...]:
+        """Run the simulation: the floor, then the things in the order they were added, with their paths."""
+        paths = self.simulation.run()
+        self.simulation.close()
+        frames = len(next(iter(paths.values())))
+        things = (
+            Body(
+                name=f"thing_{number:02d}",
+                asset=asset,
+                material=materials.for_object(look, asset),
+                world_from_body=paths[thing.uid],
+                facts={
+                    "role": role,
+                    "mass": thing.mass,
+                    "friction": thing.friction,
+                    "restitution": thing.restitution,
+                },
+            )
+            for number, (thing, asset, role) in enumerate(self.added)
+        )
+        return (ground(look, frames, self.floor_half_width), *things)
+
+    def _place(
+        self, rng: np.random.Generator, region: Region, sizes: tuple[float, float], role: str
+    ) -> kb.FileBasedObject:
+        asset = assets.draw(rng, size=rng.uniform(*sizes))
+        thing = self.simulation.add(asset, DENSITY)
+        self.simulation.place(thing, region, rng)
+        thing.friction, thing.restitution = 1.0, 0.0
+        self.added.append((thing, asset, role))
+        return thing
+
+
+def ground(look: np.random.Generator, frames: int, half_width: float) -> Body:
+    """The floor as a body that never moves."""
+    return Body(
+        name="floor",
+        asset=assets.floor(half_width),
+        material=materials.for_floor(look),
+        world_from_body=np.tile(np.eye(4), (frames, 1, 1)),
+        facts={"role": "ground"},
+    )
