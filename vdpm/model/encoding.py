@@ -52,8 +52,7 @@ class Encoding:
         """P: each frame at its own time. The decoder is not needed for it."""
         asked = self._named("frame", range(self.frames) if frames is None else frames)
         chunks = [list(asked[at : at + CHUNK]) for at in range(0, len(asked), CHUNK)]
-        with torch.inference_mode():
-            parts = [self._maps(self.levels[:, :, chunk]) for chunk in chunks]
+        parts = [self._maps(self.levels[:, :, chunk]) for chunk in chunks]
         return Maps(
             points=torch.cat([part.points for part in parts], dim=1),
             confidence=torch.cat([part.confidence for part in parts], dim=1),
@@ -71,12 +70,12 @@ class Encoding:
     def _decoded(self, times: tuple[int, ...], frames: tuple[int, ...] | None) -> Iterator[Maps]:
         batch, step = self.levels.shape[1], self._times_at_once()
         for at in range(0, len(times), step):
-            with torch.inference_mode():
-                some = times[at : at + step]
-                moved = self._moved(some, frames)
-                for number in range(len(some)):
-                    yield self._maps(moved.unflatten(1, (batch, len(some)))[:, :, number])
+            some = times[at : at + step]
+            moved = self._moved(some, frames).unflatten(1, (batch, len(some)))
+            for number in range(len(some)):
+                yield self._maps(moved[:, :, number])
 
+    @torch.no_grad()
     def _moved(self, times: tuple[int, ...], frames: tuple[int, ...] | None) -> Float[Tensor, "L BT F P D"]:
         """Levels at some times, of which the batch has room for all."""
         batch = self.levels.shape[1]
@@ -98,11 +97,12 @@ class Encoding:
         place = torch.tensor([asked.index(number) for number in frame.tolist()])
         return torch.stack([maps.points[:, place, v, u] for maps in self.decode(times, asked)], dim=1)
 
+    @torch.no_grad()
     def poses(self) -> Float[Tensor, "B S 9"]:
         """Pose encodings of all frames, which `vdpm.model.poses` reads, on the host."""
-        with torch.inference_mode():
-            return self.network.poses(self.levels)[-1].float().cpu()
+        return self.network.poses(self.levels)[-1].float().cpu()
 
+    @torch.no_grad()
     def _maps(self, levels: Float[Tensor, "L B F P D"]) -> Maps:
         points, confidence = self.network.point_head(levels, self._grid)
         return Maps(points=points.float().cpu(), confidence=confidence.float().cpu())
