@@ -67,7 +67,7 @@ class _Drawn:
 
 def _draw(family: str, index: int, recipe: Recipe, folder: Path) -> _Drawn:
     """The first scene of a fixed series that can be placed and is worth rendering."""
-    from generation.raycast import triangles_seen
+    from vdpm.raycast import triangles_seen
 
     sample, (width, height) = families.load(family), recipe.resolution
     refused: list[str] = []

@@ -19,10 +19,10 @@ def main(out: Path, width: int, height: int) -> None:
     import OpenEXR
 
     from generation import families, renderer, view
-    from generation.raycast import triangles_seen
     from generation.scene import surfaces
     from vdpm import derive
     from vdpm.clip import Clip
+    from vdpm.raycast import triangles_seen
 
     folder = Path(tempfile.mkdtemp())
     scene = families.load("kubric_f")(np.random.default_rng(0), 3, (width, height), folder)

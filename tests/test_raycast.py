@@ -6,11 +6,11 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
 from generation import families
-from generation.raycast import camera_vertices, triangles_seen
 from generation.scene import surfaces
 from tests.tiny import tiny_clip
 from vdpm import derive
 from vdpm.clip import Clip
+from vdpm.raycast import camera_vertices, triangles_seen
 
 FRAMES, HEIGHT, WIDTH = 6, 96, 128
 

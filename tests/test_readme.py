@@ -16,9 +16,9 @@ from benchmark.protocols import PROTOCOLS
 from benchmark.registry import find_method, start
 from benchmark.scoring import show, truth_of
 from generation.check import refusal
-from generation.raycast import triangles_seen
 from generation.scene import surfaces
 from tests.tiny import tiny_clip
+from vdpm.raycast import triangles_seen
 from vdpm.storage import read_shard
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,8 +7,9 @@ import pytest
 
 from generation import families
 from generation.check import coverage, refusal, travelled
-from generation.raycast import triangles_seen
-from generation.scene import Scene, surfaces
+from generation.scene import Body, Scene, surfaces
+from vdpm.geometry import transform
+from vdpm.raycast import triangles_seen
 
 FRAMES = 6
 
@@ -28,10 +29,15 @@ def scene(request, tmp_path_factory) -> Scene:
 def lowest(scene: Scene) -> float:
     """Lowest z of any vertex of a thing at any frame."""
     return min(
-        (body.world_from_body[:, 2, :3] @ body.asset.mesh.vertices.T + body.world_from_body[:, 2, 3:]).min()
+        transform(body.world_from_body[:, None], shapes(body))[..., 2].min()
         for body in scene.bodies
         if body.facts["role"] != "ground"
     )
+
+
+def shapes(body: Body) -> np.ndarray:
+    """Vertices in the body's frame, (T, V, 3) or, if it is rigid, (1, V, 3)."""
+    return (body.asset.mesh.vertices[None] if body.shapes is None else body.shapes).astype(np.float64)
 
 
 def test_the_seed_fixes_the_scene(scene, tmp_path):
@@ -40,6 +46,7 @@ def test_the_seed_fixes_the_scene(scene, tmp_path):
     assert [body.material for body in scene.bodies] == [body.material for body in again.bodies]
     for body, twin in zip(scene.bodies, again.bodies, strict=True):
         np.testing.assert_array_equal(body.world_from_body, twin.world_from_body)
+        np.testing.assert_array_equal(shapes(body), shapes(twin))
     np.testing.assert_array_equal(scene.cameras.world_from_camera, again.cameras.world_from_camera)
     assert scene.light == again.light != other.light
     assert [body.asset.id for body in scene.bodies] != [body.asset.id for body in other.bodies]
