@@ -5,8 +5,9 @@ A method module has a one-line docstring, `VERSION = "1"` (raise it when its ans
     def load() -> Callable[[Video], Prediction]                     sees the video and nothing else
     def load_reference() -> Callable[[Video, Truth], Prediction]    a reference, which is shown the truth
 
-What is heavy (torch, weights) belongs inside that function. Facts about a method are read from its source, so that
-listing and scoring never import it.
+and, if it cannot start from what an installation brings, says so in `NEEDS = "weights"`: started without them, it answers
+with one line that names them. What is heavy (torch, weights) belongs inside that function. Facts about a method are read
+from its source, so that listing and scoring never import it.
 """
 
 import ast
@@ -29,6 +30,8 @@ class Method:
     description: str
     reference: bool
     """Whether it is shown the truth."""
+    needs: str
+    """What has to be brought along before it starts, "" for nothing."""
 
 
 def _sources() -> dict[str, Path]:
@@ -49,17 +52,23 @@ def find_method(name: str) -> Method:
     tree = ast.parse(sources[name].read_text(encoding="utf-8"))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     description = (ast.get_docstring(tree) or "").partition("\n")[0]
-    version = _version(tree)
+    version = _constant(tree, "VERSION")
     if not (description and version and functions & {"load", "load_reference"}):
         raise UserError(
             f'method {name!r}: {sources[name]} needs a docstring, VERSION = "1" and load() or load_reference()'
         )
-    return Method(name=name, version=version, description=description, reference="load" not in functions)
+    return Method(
+        name=name,
+        version=version,
+        description=description,
+        reference="load" not in functions,
+        needs=_constant(tree, "NEEDS"),
+    )
 
 
-def _version(tree: ast.Module) -> str:
+def _constant(tree: ast.Module, name: str) -> str:
     for node in tree.body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["VERSION"]:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
             return str(ast.literal_eval(node.value))
     return ""
 

@@ -37,7 +37,7 @@ def add_method(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, source:
     monkeypatch.delitem(sys.modules, f"benchmark.methods.{name}", raising=False)
 
 
-@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("name", [name for name in method_names() if not find_method(name).needs])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_method_answers_every_protocol(name: str, protocol: str):
     method = find_method(name)
@@ -51,6 +51,17 @@ def test_every_method_answers_every_protocol(name: str, protocol: str):
     for field in ("K", "world_from_camera", "depth", "points"):
         first, second = getattr(prediction, field), getattr(answer(video, truth), field)
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", [name for name in method_names() if find_method(name).needs])
+def test_a_method_says_what_it_needs(name: str, monkeypatch: pytest.MonkeyPatch):
+    """Its own tests bring it along. The variable that names it is the method's name in capitals, _ and what it needs."""
+    method = find_method(name)
+    assert method.description.endswith(".") and method.version
+    monkeypatch.setenv(f"{name}_{method.needs}".upper(), "nowhere.pt")
+    with pytest.raises(UserError, match=rf"method '{name}' needs {method.needs}.*nowhere\.pt") as error:
+        start(method)
+    assert "\n" not in str(error.value)
 
 
 def test_still_does_not_move():
@@ -73,7 +84,9 @@ def test_only_references_are_shown_the_truth():
 
 
 def test_an_unknown_method_is_answered_with_the_list():
-    expected = "unknown method 'stil': choose one of oracle, plane, still (add one as benchmark/methods/<name>.py)"
+    expected = (
+        "unknown method 'stil': choose one of oracle, plane, still, vdpm (add one as benchmark/methods/<name>.py)"
+    )
     with pytest.raises(UserError, match=re.escape(expected)):
         find_method("stil")
 
