@@ -3,14 +3,13 @@
 A metric sees the truth and the prediction of one task (`benchmark.protocols`). It is called only when the prediction
 claims the quantity it needs, and answers with a `Score`: a value, or a blank with the reason. Missing is never zero.
 
-To add one, write the function and a line in `METRICS`, and name it in the protocols that should report it.
+To add one, write the function and a line in `METRICS`, and name it in the protocols that should report it. What stands
+here are our own definitions; those of other evaluators are in `benchmark.presets`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 from evo.core.metrics import APE, PE, RPE, PoseRelation, StatisticsType, Unit  # evo.core alone leaves ~/.evo untouched
@@ -18,41 +17,19 @@ from evo.core.trajectory import PosePath3D
 from jaxtyping import Bool, Float32, Float64
 
 from benchmark.align import is_line, is_static, l1_scale, mean_norm, similarity
+from benchmark.evaluators import end_point
+from benchmark.evaluators.trajectory import inverted_looks_better
+from benchmark.presets import PRESET_METRICS
+from benchmark.score import Metric, Score, once
 from vdpm.clip import Prediction, Truth
 
 MOVING_METRES = 0.01
 """A pixel moves when its surface point is farther than this from itself at any two times of the task."""
+MIX_UP = "the poses look like camera_from_world where world_from_camera is asked for; scored as they are"
 ON_A_LINE = "camera centres on a line: the rotation about it is free and does not change the value"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """A value over `count` pixels or poses, or None and the reason."""
-
-    value: float | None
-    count: int = 0
-    note: str = ""
-    """Why the value is missing, or what to know about it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """A registered metric and how to read its values."""
-
-    name: str
-    function: Callable[[Truth, Prediction], Score]
-    needs: Literal["depth", "world_from_camera", "points"]
-    """Field of `Prediction` that a method has to claim."""
-    group: str
-    """Heading that its column stands under."""
-    title: str
-    unit: str
-    """Empty for plain ratios."""
-    better: Literal["lower", "higher"] = "lower"
-    moving: bool = False
-    """Over moving pixels only; its twin over all valid pixels has the same title."""
-
-
+@once
 def aligned_depth(truth: Truth, prediction: Prediction) -> tuple[np.ndarray, np.ndarray]:
     """Valid true depths and the predicted ones after one scale for the whole video, both float64.
 
@@ -103,9 +80,15 @@ def _pose_score(error: PE, truth: Truth, prediction: Prediction) -> Score:
         return Score(value=None, note="one frame has no relative motion")
     aligned = similarity(claimed_centres, centres).poses(claimed)
     error.process_data((PosePath3D(poses_se3=list(true)), PosePath3D(poses_se3=list(aligned))))
-    degenerate = not rotation_only and (is_line(centres) or is_line(claimed_centres))
+    notes = [ON_A_LINE] if not rotation_only and (is_line(centres) or is_line(claimed_centres)) else []
+    notes += [MIX_UP] if _mixed_up(true, claimed) else []
     value = float(error.get_statistic(StatisticsType.rmse))
-    return Score(value=value, count=len(error.error), note=ON_A_LINE if degenerate else "")
+    return Score(value=value, count=len(error.error), note="; ".join(notes))
+
+
+@once
+def _mixed_up(true: Float64[np.ndarray, "T 4 4"], claimed: Float64[np.ndarray, "T 4 4"]) -> bool:
+    return inverted_looks_better(true, claimed)
 
 
 def pose_ate(truth: Truth, prediction: Prediction) -> Score:
@@ -125,14 +108,26 @@ def pose_rpe_rotation(truth: Truth, prediction: Prediction) -> Score:
     return _pose_score(error, truth, prediction)
 
 
+@once
 def moving(points: Float32[np.ndarray, "S T H W 3"]) -> Bool[np.ndarray, "S H W"]:
-    """Pixels whose true point is more than `MOVING_METRES` apart at any two times of the task."""
-    moves = np.zeros((points.shape[0], *points.shape[2:4]), bool)
-    for i, j in combinations(range(points.shape[1]), 2):
-        moves |= np.linalg.norm(points[:, i] - points[:, j], axis=-1) > MOVING_METRES
+    """Pixels whose true point is more than `MOVING_METRES` apart at any two times of the task.
+
+    Two times differ by no more than the diagonal of the box around a path, and by no less than its longest side, so that
+    pairs of times are compared only where the box does not decide.
+    """
+    with np.errstate(invalid="ignore"):
+        box = (points.max(axis=1) - points.min(axis=1)).astype(np.float64)
+        moves = box.max(axis=-1) > MOVING_METRES * (1 + 1e-4)  # a margin for rounding on either side
+        open_question = ~moves & (np.linalg.norm(box, axis=-1) > MOVING_METRES * (1 - 1e-4))
+    paths = np.moveaxis(points, 1, 0)[:, open_question]
+    decided = np.zeros(paths.shape[1], bool)
+    for i, j in combinations(range(len(paths)), 2):
+        decided |= np.linalg.norm(paths[i] - paths[j], axis=-1) > MOVING_METRES
+    moves[open_question] = decided
     return moves
 
 
+@once
 def point_distances(truth: Truth, prediction: Prediction) -> Float64[np.ndarray, "S T H W"] | None:
     """Distance of predicted to true points, both at unit mean norm; NaN where the truth is unknown.
 
@@ -142,27 +137,42 @@ def point_distances(truth: Truth, prediction: Prediction) -> Float64[np.ndarray,
     """
     assert prediction.points is not None
     valid = np.isfinite(truth.points).all(axis=-1)
-    if not valid.any() or not (norm := mean_norm(prediction.points[valid])):
+    claimed, true = prediction.points[valid], truth.points[valid]
+    if not valid.any() or not (norm := mean_norm(claimed)):
         return None
     distance = np.full(valid.shape, np.nan)
-    target = truth.points[valid].astype(np.float64) / mean_norm(truth.points[valid])
-    distance[valid] = np.linalg.norm(prediction.points[valid].astype(np.float64) / norm - target, axis=-1)
+    distance[valid] = np.linalg.norm(
+        claimed.astype(np.float64) / norm - true.astype(np.float64) / mean_norm(true), axis=-1
+    )
     return distance
 
 
+@once
+def point_distances_per_map(truth: Truth, prediction: Prediction) -> Float64[np.ndarray, "S T H W"] | None:
+    """As `point_distances`, but each point map is brought to unit mean norm on its own: the other reading of V-DPM."""
+    assert prediction.points is not None
+    distance = end_point.distances(truth.points, prediction.points, "per_map")
+    return distance if np.isfinite(distance).any() else None
+
+
 def end_point_error(
-    maps: tuple[int | slice, int | slice], moving_only: bool, truth: Truth, prediction: Prediction
+    maps: tuple[int | slice, int | slice],
+    moving_only: bool,
+    truth: Truth,
+    prediction: Prediction,
+    *,
+    distances: Callable[[Truth, Prediction], Float64[np.ndarray, "S T H W"] | None] = point_distances,
 ) -> Score:
-    """EPE: mean `point_distances` over the valid pixels of the maps [source, time], optionally of moving ones only.
+    """EPE: mean distance over the valid pixels of the maps [source, time], optionally of moving ones only.
 
     The normalisation is that of the whole task in both cases.
     """
-    distance = point_distances(truth, prediction)
+    distance = distances(truth, prediction)
     if distance is None:
         return Score(value=None, note="no pixel has a true point, or all predicted points lie at the origin")
-    if moving_only:
-        distance = np.where(moving(truth.points)[:, None], distance, np.nan)
     chosen = distance[maps]
+    if moving_only:
+        chosen = np.where(moving(truth.points)[maps[0]], chosen, np.nan)
     chosen = chosen[np.isfinite(chosen)]
     if not len(chosen):
         return Score(value=None, note="no moving pixel" if moving_only else "no pixel has a true point")
@@ -170,17 +180,18 @@ def end_point_error(
 
 
 def _epe(name: str, title: str, maps: tuple[int | slice, int | slice]) -> list[Metric]:
-    """An end-point error over all valid pixels and its twin over the moving ones."""
+    """An end-point error over all valid pixels and its twin over the moving ones, under either normalisation."""
     return [
         Metric(
-            name=name + suffix,
-            function=partial(end_point_error, maps, only),
+            name=name + norm + suffix,
+            function=partial(end_point_error, maps, only, distances=distances),
             needs="points",
             group=group,
             title=title,
             unit="",
             moving=only,
         )
+        for norm, distances in (("", point_distances), ("_per_map", point_distances_per_map))
         for suffix, only, group in (("", False, "EPE, all pixels"), ("_moving", True, "EPE, moving pixels"))
     ]
 
@@ -219,5 +230,6 @@ _ALL = [
     *_epe("epe_p1_t0", "P1(t0)", (1, 0)),
     *_epe("epe_p1_t1", "P1(t1)", (1, 1)),
     *_epe("epe_track", "P0(t0…t9)", (0, slice(None))),
+    *PRESET_METRICS,
 ]
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

@@ -3,8 +3,12 @@
 A change of anything that moves a number raises the version; rows of different versions are never averaged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from benchmark.evaluators.depth import PRESETS
+from benchmark.evaluators.end_point import Norm
+from benchmark.evaluators.relative_pose import CONVENTIONS
 from benchmark.metrics import METRICS
 from vdpm.errors import unknown
 
@@ -20,7 +24,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How tasks are cut out of a clip. The score of a clip is the mean over its tasks."""
+    """How tasks are cut out of a clip, and what their answers are scored by."""
 
     name: str
     version: str
@@ -33,6 +37,17 @@ class Protocol:
     """Frames of the clip from one frame of a task to the next."""
     sources: tuple[int, ...] = ()
     tasks_per_clip: int = 1
+    mean: Literal["sample", "pixel"] = "sample"
+    """Tasks and clips count alike, or each by the pixels of its score."""
+    asks: str = ""
+    """The protocol whose questions and answers these are, when they are another's: the method is not asked again."""
+    default: bool = True
+    """Whether it is run when no protocol is named."""
+
+    @property
+    def question(self) -> "Protocol":
+        """The protocol under which a method is asked."""
+        return PROTOCOLS[self.asks] if self.asks else self
 
     @property
     def frames_needed(self) -> int:
@@ -51,8 +66,21 @@ class Protocol:
                 for start in starts]  # fmt: skip
 
 
-def _metrics(needs: str, prefix: str = "") -> tuple[str, ...]:
-    return tuple(name for name, metric in METRICS.items() if metric.needs == needs and name.startswith(prefix))
+def _metrics(*prefixes: str) -> tuple[str, ...]:
+    """All metrics whose names begin with one of these, in the order of their registry; `epe` variants only if named."""
+    return tuple(
+        name
+        for name in METRICS
+        if name.startswith(prefixes) and ("per_map" in name) == any("per_map" in prefix for prefix in prefixes)
+    )
+
+
+def _names(*stems: str, suffix: str = "") -> tuple[str, ...]:
+    """Metrics and their twins over moving pixels."""
+    return tuple(stem + suffix + twin for stem in stems for twin in ("", "_moving"))
+
+
+_PAIR = ("epe_p0_t0", "epe_p0_t1", "epe_p1_t0", "epe_p1_t1")
 
 
 def _pair(stride: int) -> Protocol:
@@ -67,7 +95,7 @@ def _pair(stride: int) -> Protocol:
             "brought to unit mean norm, jointly over the four maps and over the pixels with valid truth; nothing else "
             "is aligned, so camera error counts. Mean over pixels, then pairs, then clips."
         ),
-        metrics=_metrics("points", "epe_p"),
+        metrics=_names(*_PAIR),
         length=2,
         stride=stride,
         sources=(0, 1),
@@ -75,7 +103,7 @@ def _pair(stride: int) -> Protocol:
     )
 
 
-_ALL = [
+_OURS = [
     Protocol(
         name="video",
         version="1",
@@ -87,7 +115,7 @@ _ALL = [
             "rotation about it is free and changes none of the errors; a camera that stands still gets a blank for ATE "
             "and RPE-t."
         ),
-        metrics=_metrics("depth") + _metrics("world_from_camera"),
+        metrics=("depth_absrel", "depth_delta125", "pose_ate", "pose_rpe_translation", "pose_rpe_rotation"),
     ),
     _pair(2),
     _pair(8),
@@ -100,18 +128,137 @@ _ALL = [
             "ten times, in the frame of the first camera? End-point error of P0(t0) to P0(t9), as in Table 2 of V-DPM, "
             "normalised as in the two-view protocols."
         ),
-        metrics=_metrics("points", "epe_track"),
+        metrics=_names("epe_track"),
         length=10,
         stride=2,
         sources=(0,),
     ),
 ]
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
+
+
+def _reading(base: Protocol, norm: Norm, mean: Literal["sample", "pixel"]) -> Protocol:
+    """Another reading of V-DPM's end-point error: the same answers, one choice or both made differently."""
+    per_map, suffix = (
+        norm == "per_map",
+        ("_per_map" if norm == "per_map" else "") + ("_pixel" if mean == "pixel" else ""),
+    )
+    said = f"{'each map' if per_map else 'all maps jointly'} at unit mean norm, mean over {mean}s"
+    return replace(
+        base,
+        name=base.name + suffix,
+        version="1",
+        title=f"{base.title} ({said})",
+        description=f"The answers of {base.name} under another reading of V-DPM's end-point error: {said}.",
+        metrics=tuple(_renamed(name) for name in base.metrics) if per_map else base.metrics,
+        mean=mean,
+        asks=base.name,
+        default=False,
+    )
+
+
+def _renamed(metric: str) -> str:
+    stem = metric.removesuffix("_moving")
+    return f"{stem}_per_map{metric[len(stem) :]}"
+
+
+def _rescored(base: Protocol, name: str, title: str, description: str, metrics: tuple[str, ...]) -> Protocol:
+    """The answers to another protocol under an evaluator of its own."""
+    return replace(
+        base,
+        name=name,
+        version="1",
+        title=title,
+        description=description,
+        metrics=metrics,
+        asks=base.name,
+        default=False,
+    )
+
+
+_VIDEO, _PAIR2, _PAIR8, _TRACK10 = _OURS
+_OTHER_READINGS: list[tuple[Norm, Literal["sample", "pixel"]]] = [
+    ("joint", "pixel"),
+    ("per_map", "sample"),
+    ("per_map", "pixel"),
+]
+_READINGS = [_reading(base, norm, mean) for base in (_PAIR2, _PAIR8, _TRACK10) for norm, mean in _OTHER_READINGS]
+_DEPTHS = [
+    replace(
+        _rescored(
+            _VIDEO,
+            f"depth_{preset.name}",
+            f"Depth as {preset.name}",
+            f"Depth of the whole clip as {preset.name} scores it: {preset.summary}."
+            + (" The mean over clips is weighted by their valid pixels." if preset.pooled else ""),
+            _metrics(f"depth_{preset.name}_"),
+        ),
+        version=preset.version,
+        mean="pixel" if preset.pooled else "sample",
+    )
+    for preset in PRESETS.values()
+]
+_CAMERAS = [
+    _rescored(
+        _VIDEO,
+        "pose_monst3r",
+        "Camera as monst3r",
+        "ATE and RPE exactly as MonST3R, CUT3R, Pi3 and 4RC call evo; a camera that stands still or moves on a line is "
+        "refused there, which is a blank here.",
+        _metrics("pose_monst3r_"),
+    ),
+    _rescored(
+        _VIDEO,
+        "pose_megasam",
+        "Camera as megasam",
+        "ATE and RPE with the true path divided by the distance of its last to its first camera, as MegaSaM.",
+        _metrics("pose_megasam_"),
+    ),
+    *(
+        _rescored(
+            _VIDEO,
+            f"pose_auc_{convention}",
+            f"Relative poses as {convention}",
+            "AUC, RRA and RTA at 3, 5, 15 and 30 degrees over all pairs of frames, with relative poses in the "
+            f"convention of {convention}; numbers of different conventions cannot be compared.",
+            tuple(name for name in METRICS if name.endswith(f"_{convention}")),
+        )
+        for convention in CONVENTIONS
+    ),
+]
+_MOTIONS = [
+    _rescored(
+        _PAIR8,
+        "scene_flow",
+        "Scene flow, 8 frames apart",
+        "P0(t1) - P0(t0) in the frame of the first camera: EPE3D, AccS, AccR and Outliers as HPLFlowNet, after one scale "
+        "from the mean norms of all four maps.",
+        _metrics("flow_"),
+    ),
+    _rescored(
+        _TRACK10,
+        "worldtrack_st4rtrack",
+        "Dense tracking as St4RTrack",
+        "All pixels of the first frame over ten times in the frame of the first camera, scored as WorldTrack scores its "
+        "points: APD within 0.1, 0.3, 0.5 and 1 m and EPE, after one scale or a closed-form Sim(3); moving points are "
+        "aligned on their own. Hidden points count.",
+        _metrics("world_global_", "world_sim3_"),
+    ),
+    _rescored(
+        _TRACK10,
+        "worldtrack_4rc",
+        "Dense tracking as 4RC",
+        "As worldtrack_st4rtrack after a Sim(3) from RANSAC, whose seed is 0 where 4RC has none.",
+        _metrics("world_ransac_"),
+    ),
+]
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol for protocol in (*_OURS, *_READINGS, *_DEPTHS, *_CAMERAS, *_MOTIONS)
+}
 
 
 def find_protocols(names: tuple[str, ...]) -> list[Protocol]:
-    """The protocols of these names, in the order of the registry; all of them for no name."""
+    """The protocols of these names, in the order of the registry; the default ones for no name."""
     for name in names:
         if name not in PROTOCOLS:
             raise unknown("protocol", name, list(PROTOCOLS), "add one to benchmark/protocols.py")
-    return [protocol for name, protocol in PROTOCOLS.items() if name in (names or PROTOCOLS)]
+    return [protocol for protocol in PROTOCOLS.values() if (protocol.name in names if names else protocol.default)]

@@ -34,7 +34,7 @@ class Config:
     suite: str = "mini"
     """A frozen suite, or a folder of rendered shards."""
     protocols: tuple[str, ...] = ()
-    """Protocols to run; all of them when none is named."""
+    """Protocols to run; those that --list marks as default when none is named."""
     out: Path = Path("runs")
     """Folder for predictions and rows."""
     overwrite: bool = False
@@ -49,13 +49,14 @@ def listing() -> str:
     """What can be named on the command line."""
     methods = [find_method(name) for name in method_names()]
     suites = [find_suite(name) for name in frozen_names()]
+    width = max(map(len, PROTOCOLS)) + 2
     return "\n".join(
         ["methods"]
         + [f"  {m.name:<14}{m.description}{' (shown the truth)' if m.reference else ''}" for m in methods]
         + ["suites"]
         + [f"  {s.name:<14}{len(s.clips)} clips, version {s.version}. {s.description}" for s in suites]
         + ["protocols"]
-        + [f"  {p.name:<14}{p.title}" for p in PROTOCOLS.values()]
+        + [f"  {p.name:<{width}}{p.title}{'' if p.default else ' (if named)'}" for p in PROTOCOLS.values()]
     )
 
 

@@ -8,19 +8,22 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmark.metrics import METRICS, Metric, Score
+from benchmark.metrics import METRICS
 from benchmark.predictions import Answers, Header, check, read_answers, write_answers
 from benchmark.protocols import Protocol, Task
 from benchmark.registry import Method, start
 from benchmark.rows import Row, commit
+from benchmark.score import Metric, Score
 from benchmark.suites import Suite, read_suite
 from vdpm.clip import Clip, Prediction, Truth, Video
+from vdpm.derive import Hits, hits
 from vdpm.derive import truth as derive_truth
 from vdpm.errors import UserError
 
@@ -38,6 +41,8 @@ class Case:
     fingerprint: str
     path: Path
     """Where the answers lie."""
+    look: Callable[[int], Hits]
+    """What the pixels of a frame see, remembered for all tasks of the clip."""
 
     @property
     def tasks(self) -> list[Task]:
@@ -48,8 +53,8 @@ class Case:
         return Header(
             method=self.method.name,
             method_version=self.method.version,
-            protocol=self.protocol.name,
-            protocol_version=self.protocol.version,
+            protocol=self.protocol.question.name,
+            protocol_version=self.protocol.question.version,
             clip=self.clip.name,
             fingerprint=self.fingerprint,
         )
@@ -73,12 +78,22 @@ def evaluate(method: Method, suite: Suite, protocols: list[Protocol], out: Path,
     total = len(suite.clips) * len(protocols)
     with tqdm(total=total, desc=f"{method.name} on {suite.name}", unit="case", disable=None) as progress:
         for clip, fingerprint in read_suite(suite):
+            look = cache(partial(hits, clip))
+            asked: dict[Path, str] = {}  # protocols that share answers ask once
             for protocol in protocols:
-                path = out / protocol.name / f"{clip.name}.npz"
+                path = out / protocol.question.name / f"{clip.name}.npz"
                 case = Case(
-                    suite=suite, method=method, protocol=protocol, clip=clip, fingerprint=fingerprint, path=path
+                    suite=suite,
+                    method=method,
+                    protocol=protocol,
+                    clip=clip,
+                    fingerprint=fingerprint,
+                    path=path,
+                    look=look,
                 )
-                failure = ensure_answers(case, loaded, overwrite)
+                if path not in asked:
+                    asked[path] = ensure_answers(case, loaded, overwrite)
+                failure = asked[path]
                 yield Outcome(rows=_blanks(case, failure) if failure else score_case(case), failure=failure)
                 progress.update()
 
@@ -90,7 +105,7 @@ def ensure_answers(case: Case, loaded: Callable[[], Answer], overwrite: bool) ->
     answer = loaded()
     predictions, seconds = [], 0.0
     for task in case.tasks:
-        video, truth = show(case.clip, task), truth_of(case.clip, task) if case.method.reference else None
+        video, truth = show(case.clip, task), truth_of(case.clip, task, case.look) if case.method.reference else None
         began = time.perf_counter()
         try:
             prediction = answer(video, truth)
@@ -111,9 +126,9 @@ def show(clip: Clip, task: Task) -> Video:
     return Video(rgb=clip.rgb[list(task.frames)], sources=task.sources)
 
 
-def truth_of(clip: Clip, task: Task) -> Truth:
-    """The answers to a task."""
-    return derive_truth(clip, task.frames, task.sources)
+def truth_of(clip: Clip, task: Task, look: Callable[[int], Hits] | None = None, *, with_depth: bool = True) -> Truth:
+    """The answers to a task; without depth where no metric looks at it."""
+    return derive_truth(clip, task.frames, task.sources, look=look, with_depth=with_depth)
 
 
 def score_case(case: Case) -> list[Row]:
@@ -123,17 +138,25 @@ def score_case(case: Case) -> list[Row]:
         return _blanks(case, f"the clip has {length} frames, {case.protocol.name} needs {needed}")
     answers = read_answers(case.path, case.header, [show(case.clip, task) for task in case.tasks])
     metrics = [METRICS[name] for name in case.protocol.metrics]
-    scores = score(case.clip, case.tasks, answers.predictions, metrics)
+    scores = score(case.clip, case.tasks, answers.predictions, metrics, case.look, case.protocol.mean)
     return [_row(case, metric, score, answers.seconds) for metric, score in zip(metrics, scores, strict=True)]
 
 
-def score(clip: Clip, tasks: list[Task], predictions: tuple[Prediction, ...], metrics: list[Metric]) -> list[Score]:
+def score(
+    clip: Clip,
+    tasks: list[Task],
+    predictions: tuple[Prediction, ...],
+    metrics: list[Metric],
+    look: Callable[[int], Hits] | None = None,
+    mean: Literal["sample", "pixel"] = "sample",
+) -> list[Score]:
     """One score a metric: the mean over the tasks that have a value."""
+    with_depth = any(metric.needs == "depth" for metric in metrics)
     per_task: list[list[Score]] = []
     for task, prediction in zip(tasks, predictions, strict=True):
-        truth = truth_of(clip, task)
+        truth = truth_of(clip, task, look, with_depth=with_depth)
         per_task.append([measure(metric, truth, prediction) for metric in metrics])
-    return [_mean(scores) for scores in zip(*per_task, strict=True)]
+    return [_mean(scores, mean) for scores in zip(*per_task, strict=True)]
 
 
 def measure(metric: Metric, truth: Truth, prediction: Prediction) -> Score:
@@ -143,12 +166,14 @@ def measure(metric: Metric, truth: Truth, prediction: Prediction) -> Score:
     return metric.function(truth, prediction)
 
 
-def _mean(scores: tuple[Score, ...]) -> Score:
-    values = [score.value for score in scores if score.value is not None]
+def _mean(scores: tuple[Score, ...], mean: Literal["sample", "pixel"]) -> Score:
+    valued = [(score.value, score.count) for score in scores if score.value is not None]
     notes = "; ".join(dict.fromkeys(score.note for score in scores if score.note))
-    if not values:
+    if not valued:
         return Score(value=None, note=notes)
-    return Score(value=float(np.mean(values)), count=sum(score.count for score in scores), note=notes)
+    values, counts = zip(*valued, strict=True)
+    value = np.average(values, weights=counts) if mean == "pixel" else np.mean(values)
+    return Score(value=float(value), count=sum(counts), note=notes)
 
 
 def _blanks(case: Case, reason: str) -> list[Row]:

@@ -1,10 +1,12 @@
 """Rows to means: the aggregation that the command line and the leaderboard share."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from benchmark.metrics import METRICS
+from benchmark.metrics import METRICS, MIX_UP
+from benchmark.protocols import PROTOCOLS
 from benchmark.rows import Row
 
 ARROWS = {"lower": "↓", "higher": "↑"}
@@ -38,17 +40,27 @@ _KEYS = ["suite", "suite_version", "protocol", "protocol_version", "method", "me
 
 
 def summarise(rows: list[Row]) -> list[Mean]:
-    """Means over clips, different versions kept apart, in the order of the rows."""
+    """Means over clips, different versions kept apart, in the order of the rows.
+
+    Clips count alike, but under a protocol whose mean is over pixels they count by the pixels of their score.
+    """
     frame = pd.DataFrame([vars(row) for row in rows]).astype({"value": float})
     frame["note"] = frame["note"].where(frame["value"].isna(), "")
+    pixels = [name for name, protocol in PROTOCOLS.items() if protocol.mean == "pixel"]
+    frame["weight"] = frame["count"].where(frame["protocol"].isin(pixels), 1).where(frame["value"].notna(), 0)
+    frame["weighted"] = frame["weight"] * frame["value"]
     grouped = frame.groupby(_KEYS, sort=False)
     means = grouped.agg(
-        mean=("value", "mean"), scored=("value", "count"), clips=("value", "size"), note=("note", _distinct)
-    ).reset_index()
-    return [
-        Mean(**{**fields, "mean": float(fields["mean"]) if fields["scored"] else None})
-        for fields in means.astype(object).to_dict(orient="records")
-    ]
+        plain=("value", "mean"), weighted=("weighted", "sum"), weight=("weight", "sum"), scored=("value", "count"),
+        clips=("value", "size"), note=("note", _distinct),
+    ).reset_index()  # fmt: skip
+    return [_mean(fields, fields["protocol"] in pixels) for fields in means.astype(object).to_dict(orient="records")]
+
+
+def _mean(fields: dict[Any, Any], over_pixels: bool) -> Mean:
+    plain, weighted, weight = (fields.pop(name) for name in ("plain", "weighted", "weight"))
+    value = weighted / weight if over_pixels and weight else plain
+    return Mean(**{**fields, "mean": float(value) if fields["scored"] else None})
 
 
 def _distinct(notes: pd.Series) -> str:
@@ -70,7 +82,9 @@ def plain_table(rows: list[Row]) -> str:
         twin = means.get((mean.protocol, f"{mean.metric}_moving"))
         lines.append(f"  {label:<16}{_cell(mean)}{_cell(twin) if twin else ''}".rstrip())
     blanks = [f"  {mean.protocol} {mean.metric}: {mean.note}" for mean in means.values() if mean.note]
-    return "\n".join([*lines, *(["blanks, and why:", *blanks] if blanks else [])])
+    warnings = [f"  {row.clip}: {row.note}" for row in rows if row.value is not None and MIX_UP in row.note]
+    lines += ["blanks, and why:", *blanks] if blanks else []
+    return "\n".join([*lines, *(["look here:", *dict.fromkeys(warnings)] if warnings else [])])
 
 
 def _cell(mean: Mean) -> str:

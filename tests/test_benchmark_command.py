@@ -12,7 +12,7 @@ import pytest
 
 from benchmark import freeze, run, suites
 from benchmark.metrics import METRICS
-from benchmark.protocols import PROTOCOLS
+from benchmark.protocols import PROTOCOLS, find_protocols
 from benchmark.rows import Row, commit, read_rows
 from tests.test_methods import add_method
 from tests.tiny import tiny_clip
@@ -21,7 +21,7 @@ from vdpm.files import replacing
 from vdpm.storage import encode, write_shard
 
 ROOT = Path(__file__).resolve().parents[1]
-SCORES_PER_CLIP = sum(len(protocol.metrics) for protocol in PROTOCOLS.values())
+SCORES_PER_CLIP = sum(len(protocol.metrics) for protocol in find_protocols(()))
 LONG, SHORT = tiny_clip(name="tiny-0-00000000"), tiny_clip(frames=9, name="tiny-0-00000001")
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from benchmark.align import is_line, is_static, l1_scale, similarity
 from benchmark.metrics import METRICS, MOVING_METRES, Score, moving
 from benchmark.protocols import PROTOCOLS, Task
-from benchmark.registry import find_method, method_names, start
+from benchmark.registry import find_method, start
 from benchmark.scoring import measure, score, show, truth_of
 from tests.tiny import tiny_clip
 from vdpm.clip import Prediction, Truth
@@ -269,6 +270,10 @@ def tasks_of(protocol: str) -> list[Task]:
 
 @cache
 def answers(method: str, protocol: str) -> tuple[Prediction, ...]:
+    if method == "lost":  # turns wildly, unlike any registered method
+        told = answers("plane", protocol)
+        paths = (random_path(seed, len(task.frames)) for seed, task in enumerate(tasks_of(protocol)))
+        return tuple(replace(told, world_from_camera=path) for told, path in zip(told, paths, strict=True))
     answer = start(find_method(method))
     return tuple(answer(show(CLIP, task), truth_of(CLIP, task)) for task in tasks_of(protocol))
 
@@ -303,6 +308,10 @@ def scaled(prediction: Prediction, factor: float) -> Prediction:
     )
 
 
+UNSTABLE = {"depth_cut3r": 2e-2, "worldtrack_st4rtrack": 5e-3}
+"""Ten reweighting steps and shares within a fixed distance hang on the last bit."""
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("factor", [0.01, 7.3])
 def test_every_metric_ignores_the_unit_of_length(protocol: str, factor: float):
@@ -311,7 +320,16 @@ def test_every_metric_ignores_the_unit_of_length(protocol: str, factor: float):
         base, other = scores_of(protocol, told), scores_of(protocol, tuple(scaled(p, factor) for p in told))
         assert base.keys() == other.keys()
         for name in base:
-            assert other[name] == pytest.approx(base[name], rel=1e-4, abs=1e-6), name
+            if METRICS[name].unit_free:
+                tolerance = UNSTABLE.get(protocol, 1e-6)
+                assert other[name] == pytest.approx(base[name], rel=1e-4, abs=tolerance, nan_ok=True), name
+
+
+def test_evaluators_that_mind_the_unit_say_so():
+    told = answers("plane", "depth_monst3r")
+    base, other = (scores_of("depth_monst3r", tuple(scaled(p, s) for p in told)) for s in (1.0, 100.0))
+    assert abs(base["depth_monst3r_absrel"] - other["depth_monst3r_absrel"]) > 1e-4
+    assert not METRICS["depth_monst3r_absrel"].unit_free
 
 
 @settings(max_examples=25, deadline=None)
@@ -325,12 +343,19 @@ def test_pose_metrics_ignore_the_world_frame(seed: int, factor: float):
 
 # The registries
 
+REFUSED = ("pose_monst3r_ate", "pose_monst3r_rpe_translation", "pose_monst3r_rpe_rotation")
+"""On our clip, whose camera moves on a line; tests/test_metrics_evaluators.py has one that does not."""
+
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_oracle_is_perfect(protocol: str):
     for name, value in told_scores("oracle", protocol).items():
         perfect = 0.0 if METRICS[name].better == "lower" else 1.0
-        assert value == pytest.approx(perfect, abs=1e-9), name
+        if name in REFUSED:
+            assert np.isnan(value), name
+        else:
+            own = not PROTOCOLS[protocol].asks  # the evaluators round to single precision or add epsilons
+            assert value == pytest.approx(perfect, abs=1e-9 if own else 1e-5), name
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -338,7 +363,9 @@ def test_every_metric_tells_the_oracle_from_some_method(name: str):
     protocols = [protocol for protocol in PROTOCOLS if name in PROTOCOLS[protocol].metrics]
     assert protocols, "no protocol reports this metric"
     for protocol in protocols:
-        others = [told_scores(method, protocol)[name] for method in method_names() if method != "oracle"]
+        if name in REFUSED:
+            continue
+        others = [told_scores(method, protocol)[name] for method in ("still", "plane", "lost")]
         best = told_scores("oracle", protocol)[name]
         assert any(abs(value - best) > 1e-3 for value in others), protocol
 

@@ -65,7 +65,9 @@ def test_resizing_is_that_of_the_image_libraries(key: str):
     data = arrays("resize")
     kind, height, width = key.split("_")
     ours = getattr(resize, kind)(data["image"], int(height), int(width))
-    np.testing.assert_allclose(ours, data[key], rtol=0, atol=1e-5)  # the libraries compute their weights in single precision
+    np.testing.assert_allclose(
+        ours, data[key], rtol=0, atol=1e-5
+    )  # the libraries compute their weights in single precision
 
 
 @pytest.mark.parametrize("expected", EXPECTED["pose"]["sequences"], ids=lambda case: case["seq"])

@@ -213,6 +213,8 @@ class Preset:
     evaluate: Callable[[Float[np.ndarray, "T H W"], Float[np.ndarray, "T h w"]], DepthErrors | None]
     pooled: bool = False
     """Sequences are weighted by their valid pixels."""
+    unit_free: bool = False
+    """The unit of length of the prediction does not matter."""
 
 
 def _inverse(depth: np.ndarray) -> np.ndarray:
@@ -235,6 +237,7 @@ _ALL = [
         summary="a scale per clip from 10 reweighting steps, truth below 70 m, prediction capped at 70 m",
         evaluate=partial(sequence, alignment="scale", caps=_SINTEL),
         pooled=True,
+        unit_free=True,
     ),
     Preset(
         name="depthcrafter",

@@ -1,0 +1,276 @@
+"""The public evaluators (`benchmark.evaluators`) as metrics on our own truth, each under the evaluator's name.
+
+Our truth is dense and complete, so every preset that asks for depth, cameras or dense motion can be answered; those that
+need to know when a point is hidden (TAPVid-3D, Syn4D) cannot, and stay functions.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from benchmark.align import is_static
+from benchmark.evaluators import depth, end_point, relative_pose, scene_flow, trajectory, worldtrack
+from benchmark.score import Metric, Score, once
+from vdpm.clip import Prediction, Truth
+from vdpm.geometry import invert
+
+NO_DEPTH = "no pixel has a true depth"
+NO_POINT = "no pixel has a true point, or all predicted points lie at the origin"
+RANSAC_SEED = 0
+
+Better = Literal["lower", "higher"]
+
+# Depth
+
+_DEPTH_COLUMNS: dict[str, tuple[str, str, str, Better]] = {
+    "absrel": ("abs_rel", "AbsRel", "", "lower"),
+    "sqrel": ("sq_rel", "SqRel", "m", "lower"),
+    "rmse": ("rmse", "RMSE", "m", "lower"),
+    "logrmse": ("log_rmse", "log RMSE", "", "lower"),
+    "delta1": ("delta1", "δ<1.25", "", "higher"),
+    "delta2": ("delta2", "δ<1.25²", "", "higher"),
+    "delta3": ("delta3", "δ<1.25³", "", "higher"),
+}
+
+
+def _depth_metrics(preset: depth.Preset) -> list[Metric]:
+    """Seven columns from one evaluation; the eighth number of a preset, valid pixels, is the count of a row."""
+
+    @once
+    def evaluated(truth: Truth, prediction: Prediction) -> depth.DepthErrors | None:
+        assert prediction.depth is not None
+        return preset.evaluate(prediction.depth, truth.depth)
+
+    def column(field: str, truth: Truth, prediction: Prediction) -> Score:
+        errors = evaluated(truth, prediction)
+        if errors is None:
+            return Score(value=None, note=NO_DEPTH)
+        return _score(getattr(errors, field), errors.valid_pixels)
+
+    return [
+        Metric(
+            name=f"depth_{preset.name}_{key}",
+            function=partial(column, field),
+            needs="depth",
+            group=f"Depth as {preset.name}",
+            title=title,
+            unit=unit,
+            better=better,
+            unit_free=preset.unit_free,
+        )
+        for key, (field, title, unit, better) in _DEPTH_COLUMNS.items()
+    ]
+
+
+def _score(value: float, count: int) -> Score:
+    if not np.isfinite(value):
+        return Score(value=None, note="the alignment has no finite solution")
+    return Score(value=float(value), count=count)
+
+
+# Camera
+
+_POSE_COLUMNS = {
+    "ate": ("ate", "ATE", True),
+    "rpe_translation": ("rpe_translation", "RPE-t", True),
+    "rpe_rotation": ("rpe_rotation", "RPE-r", False),
+}
+
+
+def _pose_metrics(name: str, evaluate: Callable[..., trajectory.TrajectoryErrors], length: str) -> list[Metric]:
+    """ATE, RPE-t, RPE-r; where the evaluator refuses a trajectory, a blank with its reason."""
+
+    def column(field: str, truth: Truth, prediction: Prediction) -> Score:
+        true, claimed = truth.world_from_camera, prediction.world_from_camera
+        assert claimed is not None
+        if len(true) < 2:
+            return Score(value=None, note="one frame has no relative motion")
+        try:
+            return _score(getattr(evaluate(true, claimed), field), len(true) if field == "ate" else len(true) - 1)
+        except trajectory.Refused as error:
+            return Score(value=None, note=str(error))
+
+    return [
+        Metric(
+            name=f"pose_{name}_{key}",
+            function=partial(column, field),
+            needs="world_from_camera",
+            group=f"Camera pose as {name}",
+            title=title,
+            unit=length if is_length else "deg",
+        )
+        for key, (field, title, is_length) in _POSE_COLUMNS.items()
+    ]
+
+
+def _relative_metrics(convention: str) -> list[Metric]:
+    """AUC, RRA and RTA at four thresholds under one convention."""
+
+    @once
+    def errors_of(truth: Truth, prediction: Prediction) -> relative_pose.PairErrors:
+        assert prediction.world_from_camera is not None
+        return relative_pose.pair_errors(
+            invert(truth.world_from_camera), invert(prediction.world_from_camera), convention
+        )
+
+    def column(
+        share: Callable[[relative_pose.PairErrors, int], float], threshold: int, truth: Truth, prediction: Prediction
+    ) -> Score:
+        if len(truth.world_from_camera) < 2:
+            return Score(value=None, note="one frame has no relative motion")
+        if is_static(truth.world_from_camera[:, :3, 3]):
+            return Score(value=None, note="the true camera stands still: its translation has no direction")
+        errors = errors_of(truth, prediction)
+        return Score(value=share(errors, threshold), count=len(errors.rotation))
+
+    shares = {"auc": relative_pose.auc, "rra": relative_pose.rra, "rta": relative_pose.rta}
+    return [
+        Metric(
+            name=f"{key}{threshold}_{convention}",
+            function=partial(column, share, threshold),
+            needs="world_from_camera",
+            group=f"{key.upper()} as {convention}",
+            title=f"{key.upper()}@{threshold}",
+            unit="",
+            better="higher",
+        )
+        for key, share in shares.items()
+        for threshold in relative_pose.THRESHOLDS
+    ]
+
+
+# Motion
+
+
+@once
+def still_or_moving(truth: Truth) -> np.ndarray:
+    """Which pixels (S, H, W) move by WorldTrack's rule: a path longer than a centimetre."""
+    with np.errstate(invalid="ignore"):
+        path = np.linalg.norm(np.diff(truth.points, axis=1), axis=-1).sum(axis=1)
+        return path > worldtrack.DYNAMIC_METRES
+
+
+@once
+def _flow(truth: Truth, prediction: Prediction) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """True and predicted P0(t1) - P0(t0) of the valid pixels (N, 3), metres, and which of them move.
+
+    The prediction is brought to metres by the ratio of the joint mean norms of all maps, as in the end-point error.
+    """
+    assert prediction.points is not None
+    valid = np.isfinite(truth.points).all(axis=-1)
+    if not valid.any():
+        return None
+    norms, true_norms = (
+        end_point.mean_norms(points, valid, "joint")[0, 0] for points in (prediction.points, truth.points)
+    )
+    if not norms > 0:
+        return None
+    both = valid[0, 0] & valid[0, 1]
+    true, claimed = (points[0, 1][both] - points[0, 0][both] for points in (truth.points, prediction.points))
+    return true, (claimed * (true_norms / norms)).astype(np.float32), still_or_moving(truth)[0][both]
+
+
+def _flow_metrics() -> list[Metric]:
+    @once
+    def evaluated(truth: Truth, prediction: Prediction) -> dict[bool, scene_flow.FlowErrors | None]:
+        flow = _flow(truth, prediction)
+        if flow is None:
+            return {}
+        true, claimed, moves = flow
+        return {False: scene_flow.scene_flow(true, claimed), True: scene_flow.scene_flow(true, claimed, moves)}
+
+    def column(field: str, moving: bool, truth: Truth, prediction: Prediction) -> Score:
+        errors = evaluated(truth, prediction)
+        if not errors:
+            return Score(value=None, note=NO_POINT)
+        chosen = errors[moving]
+        return (
+            Score(value=None, note="no moving pixel")
+            if chosen is None
+            else _score(getattr(chosen, field), chosen.count)
+        )
+
+    columns: list[tuple[str, str, str, Better]] = [
+        ("epe3d", "EPE3D", "m", "lower"),
+        ("acc_strict", "AccS", "", "higher"),
+        ("acc_relaxed", "AccR", "", "higher"),
+        ("outliers", "Outliers", "", "lower"),
+    ]
+    return [
+        Metric(
+            name=f"flow_{field}" + ("_moving" if moving else ""),
+            function=partial(column, field, moving),
+            needs="points",
+            group="Scene flow, moving pixels" if moving else "Scene flow, all pixels",
+            title=title,
+            unit=unit,
+            better=better,
+            moving=moving,
+        )
+        for moving in (False, True)
+        for field, title, unit, better in columns
+    ]
+
+
+def _tracks(points: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """P0(t0 ...) of the valid pixels as tracks (T, N, 3) in the frame of the first camera."""
+    return points[0][:, valid]
+
+
+def _world_metrics(
+    name: str, label: str, evaluate: Callable[[np.ndarray, np.ndarray], worldtrack.VideoScores]
+) -> list[Metric]:
+    @once
+    def evaluated(truth: Truth, prediction: Prediction) -> worldtrack.VideoScores | None:
+        assert prediction.points is not None
+        valid = np.isfinite(truth.points[0]).all(axis=(0, -1))
+        if valid.sum() < 3:
+            return None
+        return evaluate(_tracks(truth.points, valid), _tracks(prediction.points, valid))
+
+    def column(field: str, moving: bool, truth: Truth, prediction: Prediction) -> Score:
+        video = evaluated(truth, prediction)
+        if video is None:
+            return Score(value=None, note="fewer than three pixels have a true point")
+        errors = video.dynamic if moving else video.all
+        if errors is None:
+            return Score(value=None, note="no moving pixel")
+        return _score(getattr(errors, field), errors.count)
+
+    columns: list[tuple[str, str, str, Better]] = [
+        ("apd", f"APD, {label}", "", "higher"),
+        ("epe", f"EPE, {label}", "m", "lower"),
+    ]
+    return [
+        Metric(
+            name=f"{name}_{field}" + ("_moving" if moving else ""),
+            function=partial(column, field, moving),
+            needs="points",
+            group=f"Dense tracks, {'moving' if moving else 'all'} pixels",
+            title=title,
+            unit=unit,
+            better=better,
+            moving=moving,
+            unit_free=name != "world_ransac",  # rounding decides which sample wins
+        )
+        for moving in (False, True)
+        for field, title, unit, better in columns
+    ]
+
+
+def _four_rc(truth: np.ndarray, prediction: np.ndarray) -> worldtrack.VideoScores:
+    return worldtrack.four_rc(truth, prediction, np.random.default_rng(RANSAC_SEED))
+
+
+PRESET_METRICS: list[Metric] = [
+    *(metric for preset in depth.PRESETS.values() for metric in _depth_metrics(preset)),
+    *_pose_metrics("monst3r", trajectory.monst3r, "m"),
+    *_pose_metrics("megasam", trajectory.megasam, ""),
+    *(metric for convention in relative_pose.CONVENTIONS for metric in _relative_metrics(convention)),
+    *_flow_metrics(),
+    *_world_metrics("world_global", "scale", worldtrack.st4rtrack),
+    *_world_metrics("world_sim3", "Sim(3)", partial(worldtrack.st4rtrack, alignment="sim3_closed")),
+    *_world_metrics("world_ransac", "RANSAC", _four_rc),
+]
