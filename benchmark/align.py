@@ -29,9 +29,30 @@ def l1_scale(prediction: Float[np.ndarray, " N"], truth: Float[np.ndarray, " N"]
     return float(target[best] / weight[best])
 
 
-def mean_norm(points: Float[np.ndarray, "N 3"]) -> float:
-    """Mean distance to the origin: what V-DPM's point maps are divided by ("unit mean norm")."""
-    return float(np.linalg.norm(points.astype(np.float64), axis=-1).mean())
+def lengths(points: Float[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N"]:
+    """np.linalg.norm over the last axis in double precision, bit for bit, and several times faster for three columns."""
+    x, y, z = (points[..., axis].astype(np.float64) for axis in range(3))
+    return _root(x, y, z)
+
+
+def scaled_distances(
+    points: Float[np.ndarray, "*N 3"], norm: float, others: Float[np.ndarray, "*N 3"], other_norm: float
+) -> Float64[np.ndarray, "*N"]:
+    """|points / norm - others / other_norm| in double precision; NaN where either is."""
+    x, y, z = (
+        points[..., axis].astype(np.float64) / norm - others[..., axis].astype(np.float64) / other_norm
+        for axis in range(3)
+    )
+    return _root(x, y, z)
+
+
+def _root(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """sqrt((x^2 + y^2) + z^2), in this order and in place."""
+    for column in (x, y, z):
+        column *= column
+    x += y
+    x += z
+    return np.sqrt(x, out=x)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from evo.core.metrics import APE, PE, RPE, PoseRelation, StatisticsType, Unit  #
 from evo.core.trajectory import PosePath3D
 from jaxtyping import Bool, Float32, Float64
 
-from benchmark.align import is_line, is_static, l1_scale, mean_norm, similarity
+from benchmark.align import is_line, is_static, l1_scale, lengths, scaled_distances, similarity
 from benchmark.evaluators import end_point
 from benchmark.evaluators.trajectory import inverted_looks_better
 from benchmark.presets import PRESET_METRICS
@@ -137,14 +137,19 @@ def point_distances(truth: Truth, prediction: Prediction) -> Float64[np.ndarray,
     """
     assert prediction.points is not None
     valid = np.isfinite(truth.points).all(axis=-1)
-    claimed, true = prediction.points[valid], truth.points[valid]
-    if not valid.any() or not (norm := mean_norm(claimed)):
+    norm, true_norm = (_joint_norm(points, valid) for points in (prediction.points, truth.points))
+    if not norm or not true_norm:
         return None
-    distance = np.full(valid.shape, np.nan)
-    distance[valid] = np.linalg.norm(
-        claimed.astype(np.float64) / norm - true.astype(np.float64) / mean_norm(true), axis=-1
-    )
-    return distance
+    distance = np.empty(valid.shape)
+    for place in np.ndindex(valid.shape[:2]):  # map by map, since what fits into a cache is faster
+        distance[place] = scaled_distances(prediction.points[place], norm, truth.points[place], true_norm)
+    return np.where(valid, distance, np.nan)
+
+
+def _joint_norm(points: Float32[np.ndarray, "S T H W 3"], valid: Bool[np.ndarray, "S T H W"]) -> float:
+    """Mean norm over the valid pixels of all maps; 0 where there is none."""
+    norms = np.concatenate([lengths(points[place])[valid[place]] for place in np.ndindex(valid.shape[:2])])
+    return float(norms.mean()) if len(norms) else 0.0
 
 
 @once

@@ -6,14 +6,17 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmark import freeze, run, suites
+from benchmark import bench, compare, freeze, run, suites
 from benchmark.metrics import METRICS
-from benchmark.protocols import PROTOCOLS, find_protocols
+from benchmark.protocols import PROTOCOLS, Task, find_protocols
 from benchmark.rows import Row, commit, read_rows
+from benchmark.scoring import truth_of
 from tests.test_methods import add_method
 from tests.tiny import tiny_clip
 from vdpm.errors import UserError
@@ -340,3 +343,37 @@ def test_scores_do_not_depend_on_the_folder_they_are_run_in(folder: Path, tmp_pa
     there = read_rows(tmp_path / "elsewhere" / "runs" / folder.name / "plane" / "rows.jsonl")
     here = score("plane", folder, tmp_path / "here", protocols=("video",))
     assert [row.value for row in there] == [row.value for row in here]
+
+
+# Beside the command: comparison and timing
+
+
+def test_two_runs_are_compared_clip_by_clip(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    plane, still = (score(method, folder, tmp_path, protocols=("vdpm_pair8",)) for method in ("plane", "still"))
+    found = {each.metric: each for each in compare.pairings(plane, still, np.random.default_rng(0))}
+    absolute = found["epe_p0_t0"]
+    assert absolute.first.count == 2 and (absolute.first_better, absolute.second_better) == (0, 2)
+    assert absolute.comparison.difference.high < 0
+    first, second = (tmp_path / folder.name / method / "rows.jsonl" for method in ("plane", "still"))
+    compare.main(compare.Config(first=first, second=second))
+    assert "epe_p1_t1_moving" in capsys.readouterr().out
+    other = [replace(row, protocol_version="0") for row in still]
+    with pytest.raises(UserError, match="share no clip"):
+        compare.pairings(plane, other, np.random.default_rng(0))
+
+
+def test_protocols_that_share_answers_ask_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = score("plane", folder, tmp_path, protocols=("depth_megasam", "pose_auc_vggt"))
+    assert {row.protocol for row in rows} == {"depth_megasam", "pose_auc_vggt"}
+    assert [path.name for path in (tmp_path / folder.name / "plane").iterdir() if path.is_dir()] == ["video"]
+    monkeypatch.setattr("benchmark.scoring.start", lambda method: pytest.fail("the method was started"))
+    score("plane", folder, tmp_path, protocols=("video", "depth_cut3r"))
+
+
+def test_the_fast_and_the_straightforward_way_agree():
+    clip = bench.enlarged(LONG)
+    truth = truth_of(clip, Task(frames=tuple(range(bench.FRAMES)), sources=(0,)), with_depth=False)
+    told = np.nan_to_num(truth.points, nan=1.0) + np.float32(0.01)
+    fast, numbers = bench.seconds(lambda: bench.ours(clip, told), repeats=1)
+    slow, plain = bench.seconds(lambda: bench.straightforward(clip, told), repeats=1)
+    assert numbers == pytest.approx(plain, rel=1e-9) and slow > fast
