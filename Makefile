@@ -29,7 +29,7 @@ test: .venv/.installed-test
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/pyright
-	$(RUN) -m pytest -q
+	$(RUN) -m pytest -q -n auto --dist loadfile
 
 # For CI, which installs them.
 libraries:

@@ -31,7 +31,7 @@ KINDS = {"random": 0.45, "procedural": 0.35, "model": 0.20}
 """How often each kind of asset is drawn."""
 
 
-def _package_folder(name: str) -> Path:
+def package_folder(name: str) -> Path:
     """Folder of an installed package, found without importing it."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
@@ -70,7 +70,7 @@ def model(name: str) -> Asset:
     mesh = _load(path)
     visual: Any = mesh.visual
     uv = np.asarray(visual.uv) if texture else None
-    image = _package_folder("pybullet_data") / texture if texture else None
+    image = package_folder("pybullet_data") / texture if texture else None
     return Asset(id=f"pybullet/{name}", mesh=centred(mesh, uv), licence=licence, texture=image)
 
 
@@ -97,7 +97,7 @@ def floor(half_width: float) -> Asset:
 @cache
 def hdris() -> tuple[Path, ...]:
     """Blender's environment maps (Poly Haven, CC0-1.0), sorted by name."""
-    found = sorted(_package_folder("bpy").glob("*/datafiles/studiolights/world/*.exr"))
+    found = sorted(package_folder("bpy").glob("*/datafiles/studiolights/world/*.exr"))
     if not found:
         raise FileNotFoundError("no environment maps beside bpy: reinstall it with pip install -e '.[generation]'")
     return tuple(found)
@@ -108,4 +108,4 @@ HDRI_LICENCE = "CC0-1.0 (Poly Haven, by Greg Zaal; shipped with Blender)"
 
 @cache
 def _load(path: str) -> trimesh.Trimesh:
-    return trimesh.load(_package_folder("pybullet_data") / path, force="mesh", process=False)  # type: ignore[return-value]
+    return trimesh.load(package_folder("pybullet_data") / path, force="mesh", process=False)  # type: ignore[return-value]

@@ -1,72 +1,43 @@
-"""Reasons to refuse a scene before it is rendered. A refused scene is drawn again from the next seed of its series."""
+"""Check the ground truth of shards: cast every ray again, hold what is derived against it, and images against bodies.
 
-import numpy as np
-from jaxtyping import Float64, Int32
+    python -m generation.check data/train/*.tar
 
-from generation.scene import Body, Scene, surfaces
-from vdpm.derive import body_of_triangle, corners
-from vdpm.geometry import pixel_centres, rays, transform
+Exit status 0 if all clips are well, 2 if one is not or a shard cannot be read.
+"""
 
-LEAST_THINGS = 0.08
-"""Share of pixels, over the clip, that must show something other than ground and sky."""
-LEAST_MOVING = 0.01
-"""Share of pixels, over the clip, that must show something that moves."""
-LEAST_DISTANCE = 0.15
-"""Metres that the camera keeps from everything it sees."""
-MOST_BEHIND = 0.03
-"""Share of a frame that may show the back of surfaces; a few open models do."""
-MOVING_METRES = 0.1
-"""A body moves if its surface travels this far over the clip."""
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tqdm import tqdm
+
+from vdpm.errors import UserError, run_command
+from vdpm.storage import read_shard
+from vdpm.verify import problems
 
 
-def refusal(scene: Scene, triangle: Int32[np.ndarray, "T H W"]) -> str | None:
-    """Why a scene is not worth rendering, or None."""
-    shown = coverage(scene, triangle)
-    ground = np.array([body.facts.get("role") == "ground" for body in scene.bodies])
-    things, moving = shown[~ground].sum(), shown[travelled(scene) > MOVING_METRES].sum()
-    if things < LEAST_THINGS:
-        return f"things cover {things:.1%} of the pixels, less than {LEAST_THINGS:.0%}"
-    if moving < LEAST_MOVING and not scene.still:
-        return f"moving things cover {moving:.1%} of the pixels, less than {LEAST_MOVING:.0%}"
-    near, behind = closeness(scene, triangle)
-    if near < LEAST_DISTANCE:
-        return f"the camera comes within {near:.2f} m of something, less than {LEAST_DISTANCE} m"
-    if behind > MOST_BEHIND:
-        return f"{behind:.1%} of a frame shows surfaces from behind: the camera is inside something"
-    return None
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The command line."""
+
+    shards: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Shards to check."""
 
 
-def closeness(scene: Scene, triangle: Int32[np.ndarray, "T H W"]) -> tuple[float, float]:
-    """The least z-depth of any pixel (metres; inf if all is sky), and the largest share of a frame's pixels that see the
-    back of a triangle, at every fourth frame and the last."""
-    joined = surfaces(scene)
-    near, behind = np.inf, 0.0
-    for frame in {*range(0, len(triangle), 4), len(triangle) - 1}:
-        seen = triangle[frame][triangle[frame] >= 0]
-        if not seen.size:
-            continue
-        posed = corners(joined, seen, frame) - scene.cameras.world_from_camera[frame, :3, 3]
-        normal = np.cross(posed[:, 1] - posed[:, 0], posed[:, 2] - posed[:, 0])
-        plane = np.einsum("na,na->n", normal, posed[:, 0])
-        pixels = pixel_centres(*triangle.shape[1:])[triangle[frame] >= 0]
-        direction = rays(scene.cameras.K[frame], pixels) @ scene.cameras.world_from_camera[frame, :3, :3].T
-        near = min(near, float((plane / np.einsum("na,na->n", normal, direction)).min()))
-        behind = max(behind, float((plane > 0).mean()))
-    return near, behind
+def main(config: Config) -> None:
+    """Print what is wrong, clip by clip."""
+    clips = bad = 0
+    for shard in config.shards:
+        for clip in tqdm(read_shard(shard), desc=shard.name, unit="clip"):
+            found = problems(clip)
+            clips, bad = clips + 1, bad + bool(found)
+            for problem in found:
+                tqdm.write(f"{clip.name}: {problem}")
+    if bad or not clips:
+        raise UserError(f"{bad} of {clips} clips have something wrong; render them again")
+    print(f"{clips} clips, nothing wrong")
 
 
-def coverage(scene: Scene, triangle: Int32[np.ndarray, "T H W"]) -> Float64[np.ndarray, " B"]:
-    """Share of all pixels of a clip that each body covers."""
-    seen = body_of_triangle(surfaces(scene), triangle)
-    return np.bincount(seen[seen >= 0], minlength=len(scene.bodies)) / triangle.size
-
-
-def travelled(scene: Scene) -> Float64[np.ndarray, " B"]:
-    """Metres that the vertices of each body travel over the clip, along their paths, on average."""
-    return np.array([_travelled(body) for body in scene.bodies])
-
-
-def _travelled(body: Body) -> float:
-    shapes = body.asset.mesh.vertices[None] if body.shapes is None else body.shapes
-    world = transform(body.world_from_body[:, None], shapes.astype(np.float64))
-    return float(np.linalg.norm(np.diff(world, axis=0), axis=-1).sum(axis=0).mean())
+if __name__ == "__main__":
+    run_command(lambda: main(tyro.cli(Config, description=__doc__)))

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int32
 
 from generation import families
-from generation.check import refusal
+from generation.gate import refusal
 from generation.scene import Body, Scene, surfaces
 from vdpm.clip import Clip
 
@@ -42,62 +41,59 @@ def clip_name(family: str, index: int, recipe: Recipe) -> str:
 
 
 def make_clip(family: str, index: int, recipe: Recipe) -> Clip:
-    """Sample, simulate, ray cast and render one clip. The same arguments give the same clip, whatever ran before."""
-    from generation.renderer import render
+    """The first clip of a fixed series that can be placed, is worth rendering, and passes every check of its truth.
 
-    with tempfile.TemporaryDirectory(prefix="clip-") as folder:
-        drawn = _draw(family, index, recipe, Path(folder))
-        return Clip(
-            name=clip_name(family, index, recipe),
-            rgb=render(drawn.scene, recipe.samples, Path(folder)),
-            triangle=drawn.triangle,
-            cameras=drawn.scene.cameras,
-            surfaces=surfaces(drawn.scene),
-            meta=_meta(drawn, recipe, index),
-        )
+    The same arguments give the same clip, whatever ran before.
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Drawn:
-    scene: Scene
-    triangle: Int32[np.ndarray, "T H W"]
-    refused: tuple[str, ...]
-    """Why the scenes before it in the series were not taken."""
-
-
-def _draw(family: str, index: int, recipe: Recipe, folder: Path) -> _Drawn:
-    """The first scene of a fixed series that can be placed and is worth rendering."""
-    from vdpm.raycast import triangles_seen
-
-    sample, (width, height) = families.load(family), recipe.resolution
+    Raises:
+        RuntimeError: none of `ATTEMPTS` will do.
+    """
     refused: list[str] = []
-    while len(refused) < ATTEMPTS:
-        rng = np.random.default_rng([recipe.seed, index, zlib.crc32(family.encode()), len(refused)])
-        scratch = folder / f"attempt_{len(refused)}"
-        scratch.mkdir()
-        try:
-            scene = sample(rng, recipe.frames, recipe.resolution, scratch)
-        except RuntimeError as error:  # no room for a thing, no free path for the camera
-            refused.append(str(error))
-            continue
-        triangle = triangles_seen(surfaces(scene), scene.cameras, height, width)
-        reason = refusal(scene, triangle)
-        if reason is None:
-            return _Drawn(scene=scene, triangle=triangle, refused=tuple(refused))
-        refused.append(reason)
+    with tempfile.TemporaryDirectory(prefix="clip-") as folder:
+        while len(refused) < ATTEMPTS:
+            try:
+                return _attempt(family, index, recipe, Path(folder), refused)
+            except RuntimeError as reason:
+                refused.append(str(reason))
     raise RuntimeError(f"{family} {index}: none of {ATTEMPTS} scenes will do; the last: {refused[-1]}")
 
 
-def _meta(drawn: _Drawn, recipe: Recipe, index: int) -> dict[str, Any]:
+def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: list[str]) -> Clip:
+    """Sample, simulate, ray cast, render and check. A `RuntimeError` says why not; Kubric raises it for want of room."""
+    from generation.renderer import render
+    from vdpm.raycast import triangles_seen
+    from vdpm.verify import problems
+
+    rng = np.random.default_rng([recipe.seed, index, zlib.crc32(family.encode()), len(refused)])
+    scratch = folder / f"attempt_{len(refused)}"
+    scratch.mkdir()
+    scene = families.load(family)(rng, recipe.frames, recipe.resolution, scratch)
+    width, height = recipe.resolution
+    triangle = triangles_seen(surfaces(scene), scene.cameras, height, width)
+    if reason := refusal(scene, triangle):
+        raise RuntimeError(reason)
+    clip = Clip(
+        name=clip_name(family, index, recipe),
+        rgb=render(scene, recipe.samples, scratch),
+        triangle=triangle,
+        cameras=scene.cameras,
+        surfaces=surfaces(scene),
+        meta=_meta(scene, recipe, index, refused),
+    )
+    if wrong := problems(clip):
+        raise RuntimeError("; ".join(wrong))
+    return clip
+
+
+def _meta(scene: Scene, recipe: Recipe, index: int, refused: list[str]) -> dict[str, Any]:
     """Provenance of a clip: what it was made from, with what, and under which licences."""
     from generation.assets import HDRI_LICENCE
 
-    scene = drawn.scene
     packages = ("bpy", "kubric-nightly", "pybullet", "embreex", "trimesh", "numpy")
     return {
         "family": scene.family,
         "index": index,
-        "refused": list(drawn.refused),
+        "refused": list(refused),
         **asdict(recipe),
         "frame_rate": scene.frame_rate,
         "bodies": [_body_meta(body) for body in scene.bodies],

@@ -3,7 +3,6 @@
 The files are y-up with x ahead; here everything is z-up with x ahead, metres, as the rest of the project.
 """
 
-import importlib.util
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from generation.assets import package_folder
 from generation.quaternions import about, conjugate, multiply, rotate, towards, unit
 
 LICENCE = "Zlib (pybullet_data; motion capture of DeepMimic)"
@@ -91,10 +91,7 @@ def names() -> list[str]:
 
 
 def _folder() -> Path:
-    spec = importlib.util.find_spec("pybullet_data")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("pybullet_data is not installed: pip install -e '.[generation]'")
-    return Path(spec.origin).parent / "data" / "motions"
+    return package_folder("pybullet_data") / "data" / "motions"
 
 
 @cache

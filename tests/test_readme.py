@@ -15,7 +15,7 @@ from benchmark import metrics
 from benchmark.protocols import PROTOCOLS
 from benchmark.registry import find_method, start
 from benchmark.scoring import show, truth_of
-from generation.check import refusal
+from generation.gate import refusal
 from generation.scene import surfaces
 from tests.tiny import tiny_clip
 from vdpm.raycast import triangles_seen

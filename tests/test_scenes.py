@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from generation import families
-from generation.check import coverage, refusal, travelled
+from generation.gate import coverage, refusal, travelled
 from generation.scene import Body, Scene, surfaces
 from vdpm.geometry import transform
 from vdpm.raycast import triangles_seen
