@@ -11,6 +11,7 @@ from vdpm.model.sizes import TINY
 
 FIXTURES = Path(__file__).parent / "fixtures" / "vdpm"
 CLOSE = 1e-5
+torch.set_num_threads(1)  # what is this small only waits for the others
 
 
 @cache

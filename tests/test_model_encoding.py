@@ -17,11 +17,6 @@ SHAPES = [(1, 4, 42, 70), (2, 3, 70, 28), (1, 1, 56, 56), (1, 10, 28, 14)]
 """Batch, frames, height, width: landscape, portrait and more than one video, the size of the embedding, long."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 def model(**facts) -> Model:
     return Model(network=facts.pop("network", stressed()), device=CPU, bfloat16=facts.pop("bfloat16", False))
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vdpm.errors import UserError
-from vdpm.model.device import autocast
+from vdpm.model.device import products
 from vdpm.model.network import Network
 from vdpm.model.point_head import CHUNK
 
@@ -81,7 +81,7 @@ class Encoding:
         batch = self.levels.shape[1]
         levels = self.levels[:, :, None].expand(-1, -1, len(times), -1, -1, -1).flatten(1, 2)
         index = torch.tensor(times, device=levels.device).expand(batch, -1)
-        with autocast(levels.device, self.bfloat16):
+        with products(levels.device, self.bfloat16):
             condition = self.network.conditions(self.levels, index).flatten(0, 1)[:, None]
             return self.network.decoder(levels, condition, self._grid, frames)
 
@@ -100,7 +100,8 @@ class Encoding:
     @torch.no_grad()
     def poses(self) -> Float[Tensor, "B S 9"]:
         """Pose encodings of all frames, which `vdpm.model.poses` reads, on the host."""
-        return self.network.poses(self.levels)[-1].float().cpu()
+        with products(self.levels.device, False):
+            return self.network.poses(self.levels)[-1].float().cpu()
 
     @torch.no_grad()
     def _maps(self, levels: Float[Tensor, "L B F P D"]) -> Maps:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vdpm.errors import UserError
-from vdpm.model.device import autocast, best_device
+from vdpm.model.device import best_device, products
 from vdpm.model.encoding import Encoding
 from vdpm.model.network import Network
 from vdpm.model.weights import read_network
@@ -38,6 +38,6 @@ class Model:
         if not images.numel() or height % patch or width % patch:
             raise UserError(f"images have shape {tuple(images.shape)}: some frames, with sides a multiple of {patch}")
         first = next(self.network.parameters())
-        with torch.no_grad(), autocast(self.device, self.bfloat16):
+        with torch.no_grad(), products(self.device, self.bfloat16):
             levels = self.network.aggregator(images.to(self.device, first.dtype))
         return Encoding(network=self.network, levels=levels, height=height, width=width, bfloat16=self.bfloat16)

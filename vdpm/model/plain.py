@@ -15,7 +15,6 @@ from torch.nn import functional
 from vdpm.model.attention import Attention
 from vdpm.model.block import Block
 from vdpm.model.conditional_block import ConditionalBlock
-from vdpm.model.device import autocast
 from vdpm.model.maps import LONGEST, STRENGTH
 from vdpm.model.network import Network
 from vdpm.model.point_head import CHUNK, PointHead
@@ -39,11 +38,11 @@ class Plain:
 def infer(network: Network, images: Float[Tensor, "B S 3 H W"], *, bfloat16: bool = False) -> Plain:
     """Every frame at every time."""
     grid = network.grid(images.shape[-2], images.shape[-1])
-    with autocast(images.device, bfloat16):
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
         tokens = backbone(network, images)
     points, confidence = [], []
     for time in range(images.shape[1]):
-        with autocast(images.device, bfloat16):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
             levels = decode(network, tokens, grid, time)
         maps = point_maps(network.point_head, levels, grid)
         points.append(maps[..., :3].sign() * torch.expm1(maps[..., :3].abs()))
