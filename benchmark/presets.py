@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 
 from benchmark.align import is_static
-from benchmark.evaluators import depth, end_point, relative_pose, scene_flow, trajectory, worldtrack
+from benchmark.evaluators import depth, end_point, reconstruction, relative_pose, scene_flow, trajectory, worldtrack
 from benchmark.score import Metric, Score, once
 from vdpm.clip import Prediction, Truth
-from vdpm.geometry import invert
+from vdpm.geometry import invert, transform, unproject
 
 NO_DEPTH = "no pixel has a true depth"
 NO_POINT = "no pixel has a true point, or all predicted points lie at the origin"
@@ -264,6 +264,62 @@ def _four_rc(truth: np.ndarray, prediction: np.ndarray) -> worldtrack.VideoScore
     return worldtrack.four_rc(truth, prediction, np.random.default_rng(RANSAC_SEED))
 
 
+# Point clouds
+
+CLOUD_STEP = 4
+"""Every fourth pixel of every fourth row: a cloud of a clip stays at some ten thousand points."""
+CLOUD_FAR = 10.0
+"""Metres; the loaders of the reference codes ignore depth beyond."""
+
+
+@once
+def _clouds(truth: Truth, prediction: Prediction) -> reconstruction.CloudErrors | str:
+    """Errors of the cloud of a whole clip, or why there is none."""
+    if prediction.depth is None or prediction.K is None or prediction.world_from_camera is None:
+        return "a cloud needs depth, K and world_from_camera"
+    near = (truth.depth < CLOUD_FAR)[:, ::CLOUD_STEP, ::CLOUD_STEP]
+    if near.sum() < 3:
+        return f"fewer than three pixels have a true depth below {CLOUD_FAR:g} m"
+    true = _cloud(truth.depth, truth.K, truth.world_from_camera)[near]
+    claimed = reconstruction.align(_cloud(prediction.depth, prediction.K, prediction.world_from_camera)[near], true)
+    return reconstruction.cloud_errors(reconstruction.icp(claimed, true), true)
+
+
+def _cloud(depth_map: np.ndarray, K: np.ndarray, world_from_camera: np.ndarray) -> np.ndarray:
+    """World points of the chosen pixels (T, h, w, 3)."""
+    points = unproject(depth_map, K)[:, ::CLOUD_STEP, ::CLOUD_STEP]
+    return transform(world_from_camera[:, None, None], points)
+
+
+def _cloud_metrics() -> list[Metric]:
+    def column(field: str, truth: Truth, prediction: Prediction) -> Score:
+        errors = _clouds(truth, prediction)
+        if isinstance(errors, str):
+            return Score(value=None, note=errors)
+        count = int((truth.depth < CLOUD_FAR)[:, ::CLOUD_STEP, ::CLOUD_STEP].sum())
+        return _score(getattr(errors, field), count)
+
+    columns: list[tuple[str, str, str, Better]] = [
+        ("accuracy", "accuracy", "m", "lower"),
+        ("completion", "completion", "m", "lower"),
+        ("chamfer", "chamfer", "m", "lower"),
+        ("normals", "normals", "", "higher"),
+        ("f_score", "F@5cm", "", "higher"),
+    ]
+    return [
+        Metric(
+            name=f"cloud_{field}",
+            function=partial(column, field),
+            needs="depth",
+            group="Point cloud",
+            title=title,
+            unit=unit,
+            better=better,
+        )
+        for field, title, unit, better in columns
+    ]
+
+
 PRESET_METRICS: list[Metric] = [
     *(metric for preset in depth.PRESETS.values() for metric in _depth_metrics(preset)),
     *_pose_metrics("monst3r", trajectory.monst3r, "m"),
@@ -273,4 +329,5 @@ PRESET_METRICS: list[Metric] = [
     *_world_metrics("world_global", "scale", worldtrack.st4rtrack),
     *_world_metrics("world_sim3", "Sim(3)", partial(worldtrack.st4rtrack, alignment="sim3_closed")),
     *_world_metrics("world_ransac", "RANSAC", _four_rc),
+    *_cloud_metrics(),
 ]

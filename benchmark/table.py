@@ -32,7 +32,7 @@ class Mean:
     """Clips that have a value."""
     clips: int
     note: str
-    """The distinct reasons of the blanks."""
+    """The distinct reasons of the blanks, and a warning of values that are likely a mix-up."""
 
 
 _KEYS = ["suite", "suite_version", "protocol", "protocol_version", "method", "method_version", "reference", "metric",
@@ -45,7 +45,8 @@ def summarise(rows: list[Row]) -> list[Mean]:
     Clips count alike, but under a protocol whose mean is over pixels they count by the pixels of their score.
     """
     frame = pd.DataFrame([vars(row) for row in rows]).astype({"value": float})
-    frame["note"] = frame["note"].where(frame["value"].isna(), "")
+    told = frame["value"].isna() | frame["note"].str.contains(MIX_UP, regex=False)
+    frame["note"] = frame["note"].where(told, "")
     pixels = [name for name, protocol in PROTOCOLS.items() if protocol.mean == "pixel"]
     frame["weight"] = frame["count"].where(frame["protocol"].isin(pixels), 1).where(frame["value"].notna(), 0)
     frame["weighted"] = frame["weight"] * frame["value"]
@@ -82,9 +83,7 @@ def plain_table(rows: list[Row]) -> str:
         twin = means.get((mean.protocol, f"{mean.metric}_moving"))
         lines.append(f"  {label:<16}{_cell(mean)}{_cell(twin) if twin else ''}".rstrip())
     blanks = [f"  {mean.protocol} {mean.metric}: {mean.note}" for mean in means.values() if mean.note]
-    warnings = [f"  {row.clip}: {row.note}" for row in rows if row.value is not None and MIX_UP in row.note]
-    lines += ["blanks, and why:", *blanks] if blanks else []
-    return "\n".join([*lines, *(["look here:", *dict.fromkeys(warnings)] if warnings else [])])
+    return "\n".join([*lines, *(["blanks and doubts:", *blanks] if blanks else [])])
 
 
 def _cell(mean: Mean) -> str:

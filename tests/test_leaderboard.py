@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.metrics import MIX_UP
 from benchmark.rows import Row, read_rows, write_rows
 from benchmark.table import plain_table, summarise
 from leaderboards import build
@@ -86,6 +87,21 @@ def test_different_versions_are_never_averaged():
 def test_the_terminal_table_shows_blanks_with_their_reason():
     text = plain_table([row for row in rows() if row.method == "plane"])
     assert "0.5000     2/2" in text and "–     0/2" in text and "video pose_ate: not claimed" in text
+
+
+def test_a_likely_mix_up_is_reported_beside_its_value(tmp_path: Path):
+    doubtful = [replace(ROW, metric="pose_ate", unit="m", note=f"{MIX_UP}; and more")]
+    assert f"video pose_ate: {MIX_UP}" in plain_table(doubtful) and "0.2500" in plain_table(doubtful)
+    page, _ = built(tmp_path, doubtful)
+    assert MIX_UP in page and "0.2500" in page
+
+
+def test_a_mean_over_pixels_weighs_clips_by_theirs():
+    uneven = [
+        replace(ROW, protocol="depth_monst3r", clip=str(count), count=count, value=float(count)) for count in (1, 3)
+    ]
+    assert summarise(uneven)[0].mean == 2.5
+    assert summarise([replace(row, protocol="depth_megasam") for row in uneven])[0].mean == 2.0
 
 
 def test_page_and_table_say_the_numbers(tmp_path: Path):

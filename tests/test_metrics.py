@@ -308,8 +308,8 @@ def scaled(prediction: Prediction, factor: float) -> Prediction:
     )
 
 
-UNSTABLE = {"depth_cut3r": 2e-2, "worldtrack_st4rtrack": 5e-3}
-"""Ten reweighting steps and shares within a fixed distance hang on the last bit."""
+UNSTABLE = {"depth_cut3r": 2e-2, "worldtrack_st4rtrack": 5e-3, "reconstruction": 0.2}
+"""Ten reweighting steps, shares within a fixed distance and normals of points that coincide hang on the last bit."""
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

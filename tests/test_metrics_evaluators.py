@@ -1,5 +1,7 @@
 """The evaluators beyond their recorded numbers: closed forms, laws, edges, refusals, and faults that must be noticed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -21,8 +23,9 @@ from benchmark.protocols import PROTOCOLS, Task
 from benchmark.score import once
 from benchmark.scoring import measure, truth_of
 from tests.tiny import tiny_clip
+from vdpm import derive
 from vdpm.clip import Prediction, Truth
-from vdpm.geometry import invert, rigid, unproject
+from vdpm.geometry import invert, rigid, transform, unproject
 
 CLIP = tiny_clip()
 
@@ -449,6 +452,33 @@ def test_a_mix_up_of_directions_is_reported_and_not_repaired(seed: int):
     assert right.value is not None and wrong.value is not None and wrong.value > 3 * right.value
     unrelated = measure(METRICS["pose_ate"], record, Prediction(world_from_camera=path(seed + 50)))
     assert MIX_UP not in unrelated.note
+
+
+def test_a_mix_up_is_seen_on_a_camera_that_does_not_turn():
+    straight = np.tile(np.eye(4), (6, 1, 1))
+    straight[:, 2, 3] = np.arange(6)
+    assert trajectory.inverted_looks_better(straight, invert(straight))
+    assert not trajectory.inverted_looks_better(straight, straight)
+    assert not trajectory.inverted_looks_better(straight, np.tile(np.eye(4), (6, 1, 1)))
+
+
+# Truth
+
+
+def test_point_maps_of_a_body_that_deforms_agree_with_its_corners():
+    """The fast way, which keeps points in the frames of their bodies, against the corners of every triangle."""
+    surfaces = CLIP.surfaces
+    box = np.arange(4, 12, dtype=np.int32)
+    swing = 1 + 0.02 * np.arange(20, dtype=np.float32)[:, None, None]
+    soft = replace(CLIP, surfaces=replace(surfaces, deforming=box, shapes=(surfaces.vertices[box] * swing)))
+    seen = derive.hits(soft, 3)
+    maps = derive.point_maps(soft, seen, (0, 3, 19), 5)
+    for image, time in zip(maps, (0, 3, 19), strict=True):
+        slow = transform(invert(soft.cameras.world_from_camera[5]), derive.points(soft, seen, time))
+        np.testing.assert_allclose(image, slow, atol=1e-6)
+        np.testing.assert_allclose(derive.point_map(soft, seen, time, 5), slow, atol=1e-12)
+    rigid_maps = derive.point_maps(CLIP, seen, (19,), 5)
+    assert np.nanmax(np.abs(rigid_maps[0] - maps[2])) > 0.05
 
 
 # The registry

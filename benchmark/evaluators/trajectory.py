@@ -14,7 +14,7 @@ from jaxtyping import Float, Float64
 from scipy.spatial.transform import Rotation
 
 from benchmark.align import similarity
-from benchmark.evaluators.relative_pose import pair_errors
+from benchmark.evaluators.relative_pose import pairs, rotation_degrees
 from vdpm.geometry import invert
 
 Poses = Float[np.ndarray, "T 4 4"]
@@ -108,6 +108,16 @@ def inverted_looks_better(truth: Poses, prediction: Poses) -> bool:
     """
     if len(truth) < 3:
         return False
-    as_given = np.median(pair_errors(invert(truth), invert(prediction), "vggt").maximum)
-    inverted = np.median(pair_errors(invert(truth), prediction.astype(np.float64), "vggt").maximum)
-    return bool(inverted < 5.0 < as_given and as_given > 3.0 * inverted)
+    as_given, inverted = (_disagreement(truth, poses) for poses in (prediction, invert(prediction)))
+    return inverted < 5.0 < as_given and as_given > 3.0 * inverted
+
+
+def _disagreement(truth: Poses, prediction: Poses) -> float:
+    """Median over pairs of the larger of rotation error and angle between relative translations, degrees, 0 to 180."""
+    i, j = pairs(len(truth))
+    true, claimed = (invert(poses[i]) @ poses[j] for poses in (truth.astype(np.float64), prediction.astype(np.float64)))
+    unit, other = (
+        each[:, :3, 3] / np.maximum(np.linalg.norm(each[:, :3, 3:], axis=1), 1e-15) for each in (true, claimed)
+    )
+    angle = np.degrees(np.arccos(np.clip(np.einsum("na,na->n", unit, other), -1.0, 1.0)))
+    return float(np.median(np.maximum(angle, rotation_degrees(true[:, :3, :3], claimed[:, :3, :3]))))
