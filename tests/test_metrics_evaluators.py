@@ -115,6 +115,21 @@ def test_depthcrafter_is_a_mean_over_frames_and_monst3r_over_pixels():
     assert by_pixel.abs_rel == pytest.approx(1 / 102) and by_frame.abs_rel > 0.2
 
 
+def test_disparity_is_aligned_before_it_is_inverted():
+    _, truth = random_depths(4)
+    told = (3.0 / truth - 0.01).astype(np.float32)
+    ours = depth.sequence(told, truth, alignment="lstsq", caps=depth.CAPS["kitti"], disparity=True)
+    assert ours is not None and ours.abs_rel < 1e-4
+    behind = depth.sequence(-told, truth, alignment="metric", caps=depth.CAPS["kitti"], disparity=True)
+    assert behind is not None and behind.abs_rel == pytest.approx(1.0)  # not positive: depth 0
+
+
+def test_megasam_reads_truth_at_the_size_of_its_output():
+    truth = np.full((2, 436, 1024), 7.0, np.float32)
+    assert depth.megasam_truth(truth).shape == (2, 288, 672)
+    np.testing.assert_allclose(depth.megasam_truth(truth), 7.0, rtol=1e-6)
+
+
 # Camera
 
 

@@ -85,11 +85,13 @@ def sequence(
     alignment: str,
     caps: Caps,
     mask: Bool[np.ndarray, "T h w"] | None = None,
+    disparity: bool = False,
 ) -> DepthErrors | None:
     """`depth_evaluation` on a whole sequence with one alignment; None when no pixel is left (the reference says 0).
 
     The prediction is resized with INTER_CUBIC; 0 < g (< max_depth) counts, whatever the prediction; `mask` is applied
-    after the alignment, which sees all valid pixels. Log RMSE and the deltas see p >= 1e-5.
+    after the alignment, which sees all valid pixels. Log RMSE and the deltas see p >= 1e-5. A prediction of `disparity` is
+    aligned to 1 / (g + 1e-8) and inverted after that, to 0 where it is not positive (`disp_input`).
     Versions: MonST3R 574cc77a, CUT3R 8bc15dc9, Pi3 97ce97b8 (branch evaluation), 4RC a08ca0a5; all alike.
     """
     prediction = resize.cubic(prediction, *truth.shape[1:])
@@ -97,7 +99,10 @@ def sequence(
         valid = (truth > 0) & (truth < (np.inf if caps.max_depth is None else caps.max_depth))
     if not valid.any():
         return None
-    aligned = FITS[alignment](prediction[valid], truth[valid])
+    goal = 1 / (truth[valid] + truth.dtype.type(1e-8)) if disparity else truth[valid]
+    aligned = FITS[alignment](prediction[valid], goal)
+    if disparity:
+        aligned = np.where(aligned > 0, 1 / np.where(aligned > 0, aligned, 1), 0).astype(aligned.dtype)
     if caps.post_clip_max is not None:
         aligned = np.minimum(aligned, aligned.dtype.type(caps.post_clip_max))
     target = truth[valid]
@@ -155,10 +160,15 @@ NEAR, FAR = 0.1, 100.0
 """Metres; both evaluators look at what lies strictly between and clip predictions to it."""
 
 
-def megasam_size(height: int, width: int) -> tuple[int, int]:
-    """Size whose area is close to 384 x 512, before it is cropped to a multiple of 8."""
+def megasam_truth(truth: Float[np.ndarray, "T H W"]) -> Float[np.ndarray, "T h w"]:
+    """Truth as MegaSaM's evaluator reads it: INTER_LINEAR to about 384 x 512 pixels of area, cropped to a multiple of 8.
+
+    That is the size of MegaSaM's own output. Unknown depth has to be 0 here, and bleeds into its neighbours.
+    """
+    height, width = truth.shape[1:]
     scale = (384 * 512 / (height * width)) ** 0.5
-    return round(height * scale), round(width * scale)
+    resized = resize.linear(truth, int(height * scale), int(width * scale))
+    return resized[:, : resized.shape[1] // 8 * 8, : resized.shape[2] // 8 * 8]
 
 
 def megasam(
@@ -166,9 +176,9 @@ def megasam(
 ) -> DepthErrors | None:
     """One scale and shift a sequence from centred medians; epsilon is 1e-6 on Sintel and 1e-8 on DyCheck.
 
-    Truth and prediction have one size here: the evaluator reads truth resized with INTER_LINEAR to about 384 x 512
-    pixels (`megasam_size`) and cropped to a multiple of 8, the size of MegaSaM's own output. 0.1 < g < 100; both are
-    clipped to [0.1, 100] first; log RMSE and deltas see p >= 1e-3. Plain mean over scenes. Version: c2e0099c.
+    Truth and prediction have one size: the evaluator brings the truth to that of MegaSaM's output (`megasam_truth`); our
+    own truth has holes and is scored at its own size. 0.1 < g < 100; both are clipped to [0.1, 100] first; log RMSE and
+    deltas see p >= 1e-3. Plain mean over scenes. Version: c2e0099c.
     """
     with np.errstate(invalid="ignore"):
         valid = (truth > NEAR) & (truth < FAR)
