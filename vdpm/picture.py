@@ -109,30 +109,48 @@ def sheet(clip: Clip, columns: int) -> Picture:
     return np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
 
 
+def strip(clip: Clip, columns: int) -> Picture:
+    """Frames evenly spread over a clip, side by side."""
+    frames = np.linspace(0, len(clip.rgb) - 1, columns).round().astype(int)
+    return np.concatenate([clip.rgb[frame] for frame in frames], axis=1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The command line."""
 
-    shard: Annotated[Path, tyro.conf.Positional]
-    """A shard to look into."""
+    shards: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Shards to look into: one gives the sheet of a clip, several a strip of frames of each."""
     out: Path = Path("sheet.png")
     """Picture to write."""
     clip: int = 0
-    """Which clip of the shard, from 0."""
+    """Which clip of a shard, from 0."""
     columns: int = 5
     """How many frames of it."""
 
 
 def main(config: Config) -> None:
-    """Write the contact sheet of one clip."""
+    """Write the contact sheet of one clip, or strips of several."""
     if config.columns < 1:
         raise UserError(f"--columns {config.columns}: must be 1 or more")
-    for number, clip in enumerate(read_shard(config.shard)):
-        if number == config.clip:
-            Image.fromarray(sheet(clip, config.columns)).save(config.out)
-            print(f"{clip.name}: {config.out}")
-            return
-    raise UserError(f"--clip {config.clip}: {config.shard} has no such clip; the first is 0")
+    if not config.shards:
+        raise UserError("no shard named: python -m vdpm.picture data/train/kubric_f-000000.tar")
+    clips = [find_clip(shard, config.clip) for shard in config.shards]
+    if len(clips) == 1:
+        picture = sheet(clips[0], config.columns)
+    else:
+        picture = np.concatenate([strip(clip, config.columns) for clip in clips], axis=0)
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(config.out, quality=90)
+    print(f"{', '.join(clip.name for clip in clips)}: {config.out}")
+
+
+def find_clip(shard: Path, number: int) -> Clip:
+    """A clip of a shard by its place. Raises `UserError` if there is none."""
+    for place, clip in enumerate(read_shard(shard)):
+        if place == number:
+            return clip
+    raise UserError(f"--clip {number}: {shard} has no such clip; the first is 0")
 
 
 if __name__ == "__main__":
