@@ -1,0 +1,102 @@
+"""Robots and things put on a floor where they do not touch, then driven: what `articulated` scenes are made of."""
+
+import numpy as np
+
+from generation import assets, materials, robots
+from generation.playground import Drive, Playground
+from generation.scene import Asset, Body
+
+WARM_UP_SECONDS = 1.0
+DENSITY = 150.0
+HALF_WIDTH = 3.0
+GAP = 0.1
+TRIES = 200
+LEAST_HEIGHT = 0.02
+"""Metres above the floor that the links of an arm, but for the first, are to keep."""
+CHECKED_SECONDS = np.arange(-WARM_UP_SECONDS, 3.0, 0.25)
+
+
+class Workshop:
+    """A playground being filled. Call `add_robot` and `add_thing`, then `bodies`."""
+
+    def __init__(self) -> None:
+        self.playground = Playground()
+        self.robots: list[tuple[int, str, float]] = []
+        """Number in the simulation, name in `robots.KINDS`, size."""
+        self.things: list[tuple[int, Asset]] = []
+        self.taken: list[tuple[float, float, float]] = []
+        """x, y and radius of the discs of floor in use."""
+
+    def add_robot(self, rng: np.random.Generator, name: str | None = None) -> None:
+        """A robot of random size, at a free place, with a movement of its own; of a random kind unless named.
+
+        Raises:
+            RuntimeError: it has no free place, or no movement in which an arm keeps off the floor.
+        """
+        name = name or str(rng.choice(list(robots.KINDS)))
+        kind = robots.KINDS[name]
+        size = float(rng.uniform(*kind.sizes))
+        robot = self.playground.load(robots.urdf(kind), size, fixed=kind.gait == "arm")
+        drive, radius = self._movement(rng, kind, robot)
+        x, y = self._free(rng, radius)
+        self.playground.place(robot, drive, -WARM_UP_SECONDS, x, y, rng.uniform(-np.pi, np.pi))
+        self.robots.append((robot, name, size))
+
+    def add_thing(self, rng: np.random.Generator, size: float) -> None:
+        """A random thing at a free place."""
+        asset = assets.draw(rng, size)
+        x, y = self._free(rng, float(np.linalg.norm(asset.mesh.vertices, axis=1).max()))
+        quaternion = rng.normal(size=4)
+        turn = tuple((quaternion / np.linalg.norm(quaternion)).tolist())
+        self.things.append((self.playground.drop(asset, DENSITY, x, y, turn), asset))
+
+    def bodies(self, look: np.random.Generator, frames: int, frame_rate: int) -> tuple[Body, ...]:
+        """Simulate: the links of the robots, then the things."""
+        links = [self.playground.links(robot) for robot, _, _ in self.robots]
+        paths = self.playground.run(-WARM_UP_SECONDS, frames, frame_rate)
+        self.playground.close()
+        found: list[Body] = []
+        for number, ((robot, name, size), index) in enumerate(zip(self.robots, links, strict=True)):
+            paint = robots.paintwork(look, name)
+            for part, (link, _) in enumerate(robots.parts(name)):
+                found.append(
+                    Body(
+                        name=f"{name}_{number}/{part:02d}_{link.replace('.', '_')}",
+                        asset=robots.asset(name, part, size),
+                        material=paint[part],
+                        world_from_body=paths[robot, index[link]],
+                        facts={"role": "robot", "robot": f"{name}_{number}", "link": link, "size": size},
+                    )
+                )
+        for number, (thing, asset) in enumerate(self.things):
+            found.append(
+                Body(
+                    name=f"thing_{number:02d}",
+                    asset=asset,
+                    material=materials.for_object(look, asset),
+                    world_from_body=paths[thing, -1],
+                    facts={"role": "thing"},
+                )
+            )
+        return tuple(found)
+
+    def _movement(self, rng: np.random.Generator, kind: robots.Kind, robot: int) -> tuple[Drive, float]:
+        """A drive and the radius about the robot's origin that it needs; arms keep off the floor."""
+        for _ in range(TRIES):
+            drive = robots.draw_drive(rng, kind, self.playground.joints(robot))
+            boxes = []
+            for seconds in CHECKED_SECONDS if kind.gait == "arm" else CHECKED_SECONDS[:1]:
+                self.playground.pose(robot, drive, float(seconds))
+                boxes.append(self.playground.box(robot, 1 if kind.gait == "arm" else -1))
+            if kind.gait != "arm" or np.min(boxes, axis=0)[0, 2] > LEAST_HEIGHT:
+                return drive, float(np.abs(np.stack(boxes)[..., :2]).max())
+        raise RuntimeError(f"{kind.urdf}: no movement in {TRIES} tries keeps off the floor")
+
+    def _free(self, rng: np.random.Generator, radius: float) -> tuple[float, float]:
+        """A free disc of floor, the nearer to the middle the more room there is."""
+        for half_width in np.linspace(0.3, HALF_WIDTH, TRIES):
+            x, y = rng.uniform(-half_width, half_width, size=2).tolist()
+            if all(np.hypot(x - u, y - v) > radius + r + GAP for u, v, r in self.taken):
+                self.taken.append((x, y, radius))
+                return x, y
+        raise RuntimeError(f"no free place of radius {radius:.2f} m in {TRIES} tries")
