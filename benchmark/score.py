@@ -1,11 +1,14 @@
 """What a metric is and what it answers: the records between the formulas and the tables."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, TypeVar
 
 from vdpm.clip import Prediction, Truth
+
+Better = Literal["lower", "higher"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +34,18 @@ class Metric:
     title: str
     unit: str
     """Empty for plain ratios."""
-    better: Literal["lower", "higher"] = "lower"
+    better: Better = "lower"
     moving: bool = False
     """Over moving pixels only; its twin over all valid pixels has the same title."""
     unit_free: bool = True
     """The unit of length of the prediction does not matter. It does in some evaluators, against their intention."""
+
+
+def finite(value: float, count: int) -> Score:
+    """A value, or a blank where an alignment had no finite solution."""
+    if not math.isfinite(value):
+        return Score(value=None, note="the alignment has no finite solution")
+    return Score(value=float(value), count=count)
 
 
 Answer = TypeVar("Answer")

@@ -68,11 +68,27 @@ def test_scale_and_shift_presets_undo_scale_and_shift(name: str):
     assert ours is not None and ours.abs_rel < 1e-4
 
 
+def test_the_default_preset_is_what_the_video_protocol_reports():
+    prediction, truth = random_depths(5, (2, 8, 9))
+    frames = np.tile(np.eye(4), (2, 1, 1))
+    record = Truth(
+        K=frames[:, :3, :3],
+        world_from_camera=frames,
+        depth=truth,
+        points=np.ones((0, 2, 8, 9, 3), np.float32),
+        sources=(),
+    )
+    for ours, theirs in (("depth_absrel", "depth_default_absrel"), ("depth_delta125", "depth_default_delta1")):
+        first, second = (measure(METRICS[name], record, Prediction(depth=prediction)).value for name in (ours, theirs))
+        assert first == pytest.approx(second, rel=1e-12)
+
+
 @pytest.mark.parametrize("name", depth.PRESETS)
 def test_a_depth_preset_without_a_valid_pixel_has_no_number(name: str):
     prediction, truth = random_depths(2)
     assert depth.PRESETS[name].evaluate(prediction, np.full_like(truth, np.nan)) is None
-    assert depth.PRESETS[name].evaluate(prediction, np.zeros_like(truth)) is None
+    if name != "default":  # ours marks unknown depth as NaN alone
+        assert depth.PRESETS[name].evaluate(prediction, np.zeros_like(truth)) is None
 
 
 @pytest.mark.parametrize("name", depth.PRESETS)
