@@ -1,7 +1,7 @@
 """A Kubric view for Blender 4.2 and later: what Kubric's own cannot do there, and only what we need.
 
 Kubric's Blender view stops working with Blender 4 (the inputs of the Principled BSDF were renamed) and asks the renderer
-for ground truth. This one has a single view layer and makes RGB; truth comes from `generation.raycast`.
+for ground truth. This one has a single view layer and makes RGB; truth comes from `vdpm.raycast`.
 It mirrors Kubric assets into Blender objects: meshes are handed over as arrays, never through a file format, so that
 triangles keep their order; traits and key frames follow through Kubric's observers. Counterparts bear the assets' names,
 not their uids, which count on from clip to clip.
