@@ -17,7 +17,10 @@ from benchmark.registry import find_method, start
 from benchmark.scoring import show, truth_of
 from generation.gate import refusal
 from generation.scene import surfaces
+from tests.network import images, stressed
 from tests.tiny import tiny_clip
+from vdpm.model.sizes import TINY
+from vdpm.model.weights import write_network
 from vdpm.raycast import triangles_seen
 from vdpm.storage import read_shard
 
@@ -45,6 +48,14 @@ def test_reading_a_shard(tmp_path, monkeypatch):
     assert names["depth"].shape == (128, 128)
     assert names["flow"].shape == (128, 128, 2)
     assert names["p_0_9_0"].shape == (128, 128, 3)
+
+
+def test_decoding_as_asked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_network(stressed(), tmp_path / "path/to/model.pt")  # a folder is as good as a file
+    side = 4 * TINY.patch
+    names = run("The official inference", tmp_path, images=images(1, 6, side, side))
+    assert [tuple(maps.points.shape) for maps in names["maps"]] == [(1, 1, side, side, 3)] * 2
 
 
 def test_adding_a_method(tmp_path, monkeypatch):
