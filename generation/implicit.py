@@ -10,6 +10,8 @@ Points = Float64[np.ndarray, "N 3"]
 Field = Callable[[Points], Float64[np.ndarray, " N"]]
 """Below 0 inside, above 0 outside, about a distance in metres near 0."""
 NEWTON_STEPS = 4
+LEAST_SHARE = 0.1
+"""Of an edge that a cut leaves on either side, where it would rather be nearer to the end: slivers have no exact normal."""
 CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
 
 
@@ -87,14 +89,16 @@ def _triangles(vertices: Points, quads: Int32[np.ndarray, "Q 4"]) -> Int32[np.nd
 def cut(
     vertices: Float64[np.ndarray, "V C"], faces: Int32[np.ndarray, "F 3"], level: Float64[np.ndarray, " V"]
 ) -> tuple[Float64[np.ndarray, "W C"], Int32[np.ndarray, "G 3"]]:
-    """The same surface with its triangles split where a value on the vertices is 0.
+    """The same surface with its triangles split where a value on the vertices is 0, or nearly so.
 
     Columns of a vertex beyond its position are interpolated likewise; new vertices come after the old.
     """
     level = np.where(np.abs(level) < 1e-6, 1e-6, level)  # nothing lies exactly on the cut
     edges = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
     edges = edges[level[edges[:, 0]] * level[edges[:, 1]] < 0]
-    share = (level[edges[:, 0]] / (level[edges[:, 0]] - level[edges[:, 1]]))[:, None]
+    share = np.clip(level[edges[:, 0]] / (level[edges[:, 0]] - level[edges[:, 1]]), LEAST_SHARE, 1 - LEAST_SHARE)[
+        :, None
+    ]
     added = vertices[edges[:, 0]] * (1 - share) + vertices[edges[:, 1]] * share
     middle = {(int(a), int(b)): len(vertices) + number for number, (a, b) in enumerate(edges)}
     above = (level > 0)[faces].sum(axis=1)

@@ -15,8 +15,8 @@ from generation.implicit import Capsule, capsule_distance, melted, mesh_of
 from generation.motions import SKELETON, Pose, posed
 from generation.quaternions import about, blend, conjugate, multiply, rotate, towards
 
-CELL = 0.024
-"""Metres of a triangle's side."""
+CELL = 0.025
+"""Metres of a triangle's side; at some others fingers meet in a point, and the surface is no longer a manifold."""
 SOFTNESS = 0.016
 REACH = 0.025
 """Metres over which a bone's hold on the skin falls by e."""

@@ -47,7 +47,7 @@ def test_a_cut_changes_nothing_but_the_triangles(body):
     assert len(faces) > len(body.faces) and trimesh.Trimesh(vertices, faces, process=False).is_watertight
     assert volume(vertices, faces) == pytest.approx(volume(body.vertices, body.faces), rel=1e-9)
     above = vertices[faces][..., 2] - 0.3
-    assert not ((above.min(axis=1) < -1e-4) & (above.max(axis=1) > 1e-4)).any()
+    assert not ((above.min(axis=1) < -0.004) & (above.max(axis=1) > 0.004)).any()
 
 
 @pytest.mark.parametrize("name", ["walk", "run", "backflip"])
@@ -87,7 +87,7 @@ def test_bones_keep_their_lengths_and_knees_bend_backwards():
     assert sine.max() < 0.2 and sine.min() < -0.9
 
 
-@pytest.mark.parametrize("build", actors.BUILDS[::3])
+@pytest.mark.parametrize("build", actors.BUILDS)
 def test_the_skin_is_one_closed_surface(build):
     skin = people.skin(build)
     mesh = trimesh.Trimesh(skin.vertices, skin.faces, process=False)

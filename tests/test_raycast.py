@@ -13,6 +13,8 @@ from vdpm.clip import Clip
 from vdpm.raycast import camera_vertices, triangles_seen
 
 FRAMES, HEIGHT, WIDTH = 6, 96, 128
+GRAZING = 3e-3
+"""Below this sine, a ray in float32 slides along a surface by more than it is away from it: no oracle any more."""
 
 
 @pytest.fixture(scope="module", params=families.names())
@@ -40,6 +42,14 @@ def cast(clip: Clip, frame: int, directions: np.ndarray) -> tuple[np.ndarray, np
     return np.asarray(hit["primID"], np.int32), hit["tfar"][:, None] * rays.astype(np.float64)
 
 
+def steepness(clip: Clip, frame: int, triangle: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Sine of the angle at which the ray to each point, in the camera frame, meets its triangle."""
+    a, b, c = np.moveaxis(camera_vertices(clip.surfaces, clip.cameras, frame)[clip.surfaces.faces[triangle]], 1, 0)
+    normal = np.cross(b - a, c - a)
+    lengths = np.linalg.norm(normal, axis=-1) * np.linalg.norm(points, axis=-1)
+    return np.abs(np.einsum("na,na->n", normal, points)) / lengths
+
+
 def test_embree_agrees_with_brute_force():
     """All but pixels whose ray meets an edge to within rounding."""
     clip = tiny_clip()
@@ -53,6 +63,7 @@ def test_derived_points_lie_where_rays_of_the_other_frame_hit(clip, source, time
     seen = clip.triangle[source] >= 0
     triangle, hit = cast(clip, time, points[seen])
     visible = triangle == clip.triangle[source][seen]
+    visible &= steepness(clip, time, clip.triangle[source][seen], points[seen]) > GRAZING
     error = np.linalg.norm(hit - points[seen], axis=-1)[visible]
     assert visible.mean() > 0.1
     assert error.max() <= 1e-4 * max(1.0, np.linalg.norm(points[seen][visible], axis=-1).max() / 8.0)
