@@ -63,7 +63,7 @@ def first_hits(
 
 def camera_vertices(surfaces: Surfaces, cameras: Cameras, frame: int) -> Float64[np.ndarray, "V 3"]:
     """All vertices at a frame, in the frame of its camera."""
-    body = np.empty(len(surfaces.vertices), np.int32)
+    body = np.zeros(len(surfaces.vertices), np.int32)  # vertices of no triangle may go with any body
     body[surfaces.faces] = body_of_triangle(surfaces, np.arange(len(surfaces.faces), dtype=np.int32))[:, None]
     camera_from_body = invert(cameras.world_from_camera[frame]) @ surfaces.world_from_body[frame]
     return transform(camera_from_body[body], body_vertices(surfaces, frame))
