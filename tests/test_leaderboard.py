@@ -205,3 +205,10 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path):
 def test_values_that_are_no_numbers_are_never_written(tmp_path: Path):
     with pytest.raises(ValueError):
         write_rows(tmp_path / "rows.jsonl", [replace(ROW, value=float("nan"))])
+
+
+def test_the_committed_page_is_what_the_committed_rows_give(tmp_path: Path):
+    """After a change of rows, metrics, protocols or template: `python leaderboards/build.py`, and look at the page."""
+    build.main(build.Config(out=tmp_path))
+    for name in ("index.html", "leaderboard.md"):
+        assert (tmp_path / name).read_bytes() == (ROOT / "leaderboards" / "site" / name).read_bytes()
