@@ -8,6 +8,7 @@ number of workers. Run the same command again to go on after an interruption, or
 
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from os import cpu_count
 from pathlib import Path
 
@@ -46,8 +47,15 @@ class Config:
     """Processes, each on one core. Has no influence on the result."""
 
 
+NEEDS = ("bpy", "embreex", "kubric", "pybullet")
+
+
 def check(config: Config) -> tuple[list[Id], Recipe]:
     """The clips and the recipe asked for; raises `UserError` on the first value that makes no sense."""
+    if missing := [name for name in NEEDS if find_spec(name) is None]:
+        raise UserError(
+            f"{', '.join(missing)} not installed: make .venv/.installed-demo, or pip install '.[generation]'"
+        )
     for name, lowest, hint in (
         ("num", 1, "the number of clips"),
         ("first", 0, "the number of the first clip"),

@@ -160,3 +160,12 @@ def test_help_explains_every_flag():
     assert done.returncode == 0
     for flag in ("--num", "--first", "--out", "--family", "--resolution", "--frames", "--seed", "--workers"):
         assert flag in done.stdout
+
+
+def test_without_blender_it_says_what_to_install(monkeypatch):
+    from generation import render as command
+    from vdpm.errors import UserError
+
+    monkeypatch.setattr(command, "find_spec", lambda name: None if name == "bpy" else object())
+    with pytest.raises(UserError, match=r"bpy not installed: .*\[generation\]"):
+        command.check(command.Config(num=1))
