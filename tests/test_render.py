@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import webdataset
 
+from generation import families
 from vdpm.files import sha256
 from vdpm.storage import read_members, read_shard
 
@@ -169,3 +170,13 @@ def test_without_blender_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(command, "find_spec", lambda name: None if name == "bpy" else object())
     with pytest.raises(UserError, match=r"bpy not installed: .*\[generation\]"):
         command.check(command.Config(num=1))
+
+
+@pytest.mark.slow
+def test_every_family_is_the_same_from_one_worker_and_from_two(tmp_path):
+    number = str(len(families.names()))
+    for workers in ("1", "2"):
+        out = ["--out", str(tmp_path / workers), "--workers", workers]
+        assert render("--num", number, "--family", "all", *out, *SMALL).returncode == 0
+    for shard in (tmp_path / "1").glob("*.tar"):
+        assert sha256(shard) == sha256(tmp_path / "2" / shard.name)
