@@ -4,7 +4,6 @@ import numpy as np
 from jaxtyping import Float64
 
 Quaternions = Float64[np.ndarray, "*N 4"]
-Vectors = Float64[np.ndarray, "*N 3"]
 
 
 def multiply(a: Float64[np.ndarray, "*A 4"], b: Float64[np.ndarray, "*B 4"]) -> Float64[np.ndarray, "... 4"]:

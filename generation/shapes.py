@@ -9,7 +9,6 @@ from jaxtyping import Float64
 from generation.scene import Mesh
 
 Points = Float64[np.ndarray, "N 3"]
-SMOOTH_RADIANS = np.radians(35.0)
 
 
 def centred(mesh: trimesh.Trimesh, uv: np.ndarray | None = None, smooth: bool = True) -> Mesh:

@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 
 from generation import families
 from generation.scene import surfaces
 from tests.tiny import tiny_clip
 from vdpm import derive
 from vdpm.clip import Clip
-from vdpm.raycast import camera_vertices, triangles_seen
+from vdpm.raycast import camera_vertices, first_hits, triangles_seen
 
 FRAMES, HEIGHT, WIDTH = 6, 96, 128
 GRAZING = 3e-3
@@ -34,12 +32,8 @@ def clip(request, tmp_path_factory) -> Clip:
 
 def cast(clip: Clip, frame: int, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What rays (N, 3) from the camera of a frame hit: the triangle, -1 for none, and the point in the camera frame."""
-    scene = EmbreeScene(robust=True)
-    vertices = camera_vertices(clip.surfaces, clip.cameras, frame).astype(np.float32)
-    TriangleMesh(scene, vertices, clip.surfaces.faces)
-    rays = directions.astype(np.float32)
-    hit = scene.run(np.zeros_like(rays), rays, output=1)
-    return np.asarray(hit["primID"], np.int32), hit["tfar"][:, None] * rays.astype(np.float64)
+    triangle, length = first_hits(clip.surfaces, clip.cameras, frame, directions)
+    return triangle, length[:, None] * directions
 
 
 def steepness(clip: Clip, frame: int, triangle: np.ndarray, points: np.ndarray) -> np.ndarray:
