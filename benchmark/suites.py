@@ -4,7 +4,6 @@ A frozen suite is a folder `benchmark/frozen/<name>/` with shards and `suite.jso
 SHA-256 of every shard. Any other folder of rendered shards is a suite as well, under the name of the folder.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from vdpm.clip import Clip
 from vdpm.errors import UserError, unknown
 from vdpm.files import sha256
-from vdpm.storage import decode, read_members
+from vdpm.storage import decode, fingerprint, read_members
 
 FROZEN = Path(__file__).parent / "frozen"
 UNFROZEN_VERSION = "unfrozen"
@@ -91,12 +90,3 @@ def read_suite(suite: Suite) -> Iterator[tuple[Clip, str]]:
     for shard in suite.shards:
         for name, members in read_members(shard):
             yield decode(name, members), fingerprint(members)
-
-
-def fingerprint(members: dict[str, bytes]) -> str:
-    """SHA-256 over the stored members of a clip, whatever shard they lie in."""
-    digest = hashlib.sha256()
-    for field in sorted(members):
-        digest.update(f"{field} {len(members[field])}\n".encode())
-        digest.update(members[field])
-    return digest.hexdigest()

@@ -5,9 +5,11 @@ Importing this file costs nothing; Blender and PyBullet, which are globals of a 
 
 import tempfile
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,10 @@ GENERATOR_VERSION = 1
 """Raised whenever a change alters the bytes of a clip."""
 ATTEMPTS = 20
 """Scenes drawn for a clip before it counts as failed."""
+
+
+class NoScene(RuntimeError):
+    """None of the scenes drawn for a clip will do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +46,35 @@ def clip_name(family: str, index: int, recipe: Recipe) -> str:
     return f"{family}-{recipe.seed}-{index:08d}"
 
 
-def make_clip(family: str, index: int, recipe: Recipe) -> Clip:
+def make_clip(
+    family: str,
+    index: int,
+    recipe: Recipe,
+    skipped: Mapping[int, str] = MappingProxyType({}),
+    on_attempt: Callable[[int], None] = lambda attempt: None,
+) -> Clip:
     """The first clip of a fixed series that can be placed, is worth rendering, and passes every check of its truth.
 
-    The same arguments give the same clip, whatever ran before.
+    The same arguments give the same clip, whatever ran before. `skipped` are draws that crashed or took too long, by
+    their place in the series, and why: they count as refused. `on_attempt` hears of every draw before it is tried.
 
     Raises:
-        RuntimeError: none of `ATTEMPTS` will do.
+        NoScene: none of `ATTEMPTS` will do.
     """
     refused: list[str] = []
     with tempfile.TemporaryDirectory(prefix="clip-") as folder:
         while len(refused) < ATTEMPTS:
+            if reason := skipped.get(len(refused)):
+                refused.append(reason)
+                continue
+            on_attempt(len(refused))
             try:
-                return _attempt(family, index, recipe, Path(folder), refused)
+                clip = _attempt(family, index, recipe, Path(folder), refused)
+                clip.meta["substituted"] = [reason for _, reason in sorted(skipped.items())]
+                return clip
             except RuntimeError as reason:
                 refused.append(str(reason))
-    raise RuntimeError(f"{family} {index}: none of {ATTEMPTS} scenes will do; the last: {refused[-1]}")
+    raise NoScene(f"{family} {index}: none of {ATTEMPTS} scenes will do; the last: {refused[-1]}")
 
 
 def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: list[str]) -> Clip:

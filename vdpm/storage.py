@@ -10,6 +10,7 @@ A shard is a plain tar. The members of a clip are contiguous, share its name as 
     NAME.triangle.npz     "0000" ...: (H,W) int32, one array a frame, so that one frame can be read alone
 """
 
+import hashlib
 import io
 import json
 import re
@@ -119,6 +120,15 @@ def write_shard(path: Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> 
     with replacing(path) as file, TarWriter(file, mtime=0, encoder=False) as tar:
         for name, members in samples:
             tar.write({"__key__": name, **members})
+
+
+def fingerprint(members: dict[str, bytes]) -> str:
+    """SHA-256 over the stored members of a clip, whatever shard they lie in."""
+    digest = hashlib.sha256()
+    for field in sorted(members):
+        digest.update(f"{field} {len(members[field])}\n".encode())
+        digest.update(members[field])
+    return digest.hexdigest()
 
 
 def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:

@@ -1,0 +1,217 @@
+"""A process that makes clips, and its keeper. Blender and PyBullet are globals of a process, leak, crash and hang, so they
+live in a child that is watched and replaced; the keeper imports neither.
+
+The two talk in lines of JSON: a job goes to the child's standard input; back come {"attempt": n} with every scene drawn,
+then {"made": ...}, {"error": ...} or {"stop": ...}.
+"""
+
+import json
+import os
+import queue
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from generation.jobs import Job, Limits, Outcome
+from generation.make import NoScene, Recipe, make_clip
+from vdpm.errors import UserError
+from vdpm.storage import encode, write_shard
+
+TRIES = 2
+"""Times that a scene is tried before the next draw takes its place."""
+TRIES_KILLED = 6
+"""The same for a worker ended by SIGKILL: most likely not the scene's fault."""
+SUBSTITUTES = 3
+"""Draws of a clip that may be replaced before the clip counts as failed."""
+WATCH_SECONDS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """A draw that came to nothing."""
+
+    attempt: int
+    reason: str
+    """Without numbers or names of the moment: it becomes part of the clip."""
+    detail: str = ""
+    tries: int = TRIES
+
+
+class Worker:
+    """Makes one clip after the other in a child process, a fresh one whenever the last died, grew or aged."""
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self.clips = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.scratch: Path | None = None
+        self.closed = False
+
+    def make(self, job: Job) -> Outcome:
+        """The clip in its file, by the first of its draws that can be made.
+
+        Raises:
+            UserError: it could not be written, or no other could be made either.
+        """
+        skipped: dict[int, str] = {}
+        lost: list[Lost] = []
+        while len(skipped) <= SUBSTITUTES:
+            answer = self._try(job, skipped)
+            if not isinstance(answer, Lost):
+                return Outcome(job=job, **{**answer, "substituted": tuple(answer.get("substituted", ()))})
+            lost.append(answer)
+            if sum(one.attempt == answer.attempt for one in lost) >= answer.tries:
+                skipped[answer.attempt] = answer.reason
+        return Outcome(job=job, failure=f"{lost[-1].reason} {lost[-1].detail}".strip(), substituted=(*skipped.values(),))
+
+    def close(self) -> None:
+        """End the child at once: what it has in work is not finished and will be made again."""
+        self.closed = True
+        self._end()
+
+    def _try(self, job: Job, skipped: dict[int, str]) -> dict[str, Any] | Lost:
+        process = self._child()
+        try:
+            _send(process.stdin, {**asdict(job), "path": str(job.path), "skipped": sorted(skipped.items())})
+            return self._watch(process)
+        except BrokenPipeError:
+            return self._dead(process, 0)
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> dict[str, Any] | Lost:
+        """Wait for the answer, and no longer than allowed."""
+        attempt, start = 0, time.monotonic()
+        while True:
+            line = _receive(process.stdout)
+            if line == b"":
+                return self._dead(process, attempt)
+            answer = json.loads(line) if line else {}
+            if "attempt" in answer:
+                attempt, start = answer["attempt"], time.monotonic()
+            elif "stop" in answer:
+                raise UserError(answer["stop"])
+            elif answer:
+                self._retire(process)
+                return _lost(attempt, answer["error"]) if "error" in answer else answer["made"]
+            if excess := self._excess(process, time.monotonic() - start):
+                self._end()
+                return Lost(attempt=attempt, reason=excess)
+
+    def _excess(self, process: subprocess.Popen[bytes], seconds: float) -> str | None:
+        if seconds > self.limits.timeout:
+            return f"took more than {self.limits.timeout:g} s"
+        if _megabytes(process.pid) > self.limits.memory:
+            return f"took more than {self.limits.memory} MB"
+        return None
+
+    def _dead(self, process: subprocess.Popen[bytes], attempt: int) -> Lost:
+        status = process.wait()
+        self._end()
+        if self.closed:
+            raise UserError("stopped")
+        reason = f"ended with {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return Lost(attempt=attempt, reason=reason, tries=TRIES_KILLED if status == -signal.SIGKILL else TRIES)
+
+    def _retire(self, process: subprocess.Popen[bytes]) -> None:
+        self.clips += 1
+        if self.clips >= self.limits.recycle_clips or _megabytes(process.pid) > self.limits.recycle:
+            self._end()
+
+    def _child(self) -> subprocess.Popen[bytes]:
+        if self.closed:
+            raise UserError("stopped")
+        if self.process is None:
+            self.scratch = Path(tempfile.mkdtemp(prefix="clips-"))
+            # Kubric keeps a lock. When a worker is ended abruptly, Python frees it and would report so.
+            environment = {
+                **os.environ,
+                "TMPDIR": str(self.scratch),
+                "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
+            }
+            command = [sys.executable, "-m", "generation.worker"]
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
+            )
+            self.clips = 0
+        return self.process
+
+    def _end(self) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _lost(attempt: int, error: list[str]) -> Lost:
+    kind, text = error
+    return Lost(attempt=attempt, reason=f"raised {kind}", detail=text)
+
+
+def _send(stream: IO[bytes] | None, value: dict[str, Any]) -> None:
+    assert stream is not None
+    stream.write(json.dumps(value).encode() + b"\n")
+    stream.flush()
+
+
+def _receive(stream: IO[bytes] | None) -> bytes | None:
+    """A line; None if there is none for a while; empty at the end."""
+    assert stream is not None
+    ready, _, _ = select.select([stream], [], [], WATCH_SECONDS)
+    return stream.readline() if ready else None
+
+
+def _megabytes(pid: int) -> float:
+    try:
+        return psutil.Process(pid).memory_info().rss / 1e6
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def main() -> None:
+    """The child: make what comes in, until the keeper is gone, however it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the keeper's to handle
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Blender and Kubric write to standard output as they like
+    jobs: queue.Queue[bytes] = queue.Queue()
+    threading.Thread(target=_listen, args=[jobs], daemon=True).start()
+    while True:
+        _send(answers, _answer(json.loads(jobs.get()), answers))
+
+
+def _listen(jobs: queue.Queue[bytes]) -> None:
+    for line in sys.stdin.buffer:
+        jobs.put(line)
+    shutil.rmtree(tempfile.gettempdir(), ignore_errors=True)
+    os._exit(1)
+
+
+def _answer(task: dict[str, Any], answers: IO[bytes]) -> dict[str, Any]:
+    recipe = Recipe(**{**task["recipe"], "resolution": tuple(task["recipe"]["resolution"])})
+    skipped = {int(attempt): reason for attempt, reason in task["skipped"]}
+    try:
+        clip = make_clip(
+            task["family"], task["index"], recipe, skipped, lambda attempt: _send(answers, {"attempt": attempt})
+        )
+        write_shard(Path(task["path"]), [(clip.name, encode(clip))])
+    except UserError as error:
+        return {"stop": str(error)}
+    except NoScene as error:
+        return {"made": {"failure": str(error)}}
+    except Exception as error:  # whatever a simulator, a renderer or an asset may raise
+        return {"error": [type(error).__name__, str(error)]}
+    return {"made": {"refused": len(clip.meta["refused"]), "substituted": clip.meta["substituted"]}}
+
+
+if __name__ == "__main__":
+    main()
