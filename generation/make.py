@@ -6,17 +6,19 @@ Importing this file costs nothing; Blender and PyBullet, which are globals of a 
 import tempfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int32
 
 from generation import families
 from generation.gate import refusal
-from generation.scene import Body, Scene, surfaces
+from generation.optics import focus
+from generation.scene import Body, Optics, Scene, surfaces
 from vdpm.clip import Clip
 
 GENERATOR_VERSION = 1
@@ -39,6 +41,10 @@ class Recipe:
     frames: int
     samples: int
     """Light paths per pixel."""
+    motion_blur: float = 0.0
+    """Share of the time between frames for which the shutter is open; 0 = an instant. Changes RGB only."""
+    depth_of_field: float | None = None
+    """f-number of the lens; None = a pinhole. Changes RGB only."""
 
 
 def clip_name(family: str, index: int, recipe: Recipe) -> str:
@@ -91,6 +97,7 @@ def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: lis
     triangle = triangles_seen(surfaces(scene), scene.cameras, height, width)
     if reason := refusal(scene, triangle):
         raise RuntimeError(reason)
+    scene = with_optics(scene, recipe, triangle)
     clip = Clip(
         name=clip_name(family, index, recipe),
         rgb=render(scene, recipe.samples, scratch),
@@ -102,6 +109,13 @@ def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: lis
     if wrong := problems(clip):
         raise RuntimeError("; ".join(wrong))
     return clip
+
+
+def with_optics(scene: Scene, recipe: Recipe, triangle: Int32[np.ndarray, "T H W"]) -> Scene:
+    """The scene seen through the lens and the shutter that the recipe asks for. Drawn after everything else: nothing but
+    the images depends on it."""
+    sharp = None if recipe.depth_of_field is None else focus(scene, triangle)
+    return replace(scene, optics=Optics(shutter=recipe.motion_blur, f_stop=recipe.depth_of_field, focus=sharp))
 
 
 def _meta(scene: Scene, recipe: Recipe, index: int, refused: list[str]) -> dict[str, Any]:

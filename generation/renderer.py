@@ -30,7 +30,7 @@ def open_view(scene: Scene, samples: int) -> BlenderView:
     graph = kb.Scene(
         frame_start=0, frame_end=len(scene.cameras.K) - 1, frame_rate=scene.frame_rate, resolution=scene.resolution
     )
-    view = BlenderView(graph, samples)
+    view = BlenderView(graph, samples, scene.optics.shutter)
     _add_light(graph, scene)
     for body in scene.bodies:
         material = SurfaceMaterial(name=f"{body.name}_surface", surface=body.material)
@@ -40,6 +40,7 @@ def open_view(scene: Scene, samples: int) -> BlenderView:
         graph.add(thing)
         _animate(thing, body.world_from_body)
     _add_camera(graph, scene)
+    view.open_lens(scene.optics)
     return view
 
 
@@ -79,10 +80,15 @@ def _add_camera(graph: kb.Scene, scene: Scene) -> None:
 
 
 def _animate(thing: Object3D, world_from_thing: Float64[np.ndarray, "T 4 4"]) -> None:
-    """Key frames of a path; none after the first for a thing that never moves."""
-    still = bool((world_from_thing == world_from_thing[:1]).all())
+    """Key frames of a path; none after the first for a thing that never moves.
+
+    Of the two quaternions of a turn it is the one nearer to the frame before: Blender goes from one to the next.
+    """
+    still, before = bool((world_from_thing == world_from_thing[:1]).all()), np.zeros(4)
     for frame, matrix in enumerate(world_from_thing[:1] if still else world_from_thing):
+        turn = Quaternion(matrix=matrix[:3, :3], rtol=1e-6, atol=1e-6).elements
+        before = -turn if turn @ before < 0 else turn
         thing.position = matrix[:3, 3]
-        thing.quaternion = tuple(Quaternion(matrix=matrix[:3, :3], rtol=1e-6, atol=1e-6).elements)
+        thing.quaternion = tuple(before)
         thing.keyframe_insert("position", frame)
         thing.keyframe_insert("quaternion", frame)

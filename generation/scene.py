@@ -94,6 +94,18 @@ class Light:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Optics:
+    """What a real lens and shutter do to the images. Ground truth knows nothing of it: it holds at mid-shutter."""
+
+    shutter: float = 0.0
+    """Share of the time between two frames for which the shutter is open, centred on the frame; 0 = an instant."""
+    f_stop: float | None = None
+    """Focal length over aperture of a lens for 36 mm of sensor; None = a pinhole."""
+    focus: Float64[np.ndarray, " T"] | None = None
+    """z-depth of what is sharp, metres; needed with an aperture."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scene:
     """Everything that a clip is rendered from."""
 
@@ -107,6 +119,7 @@ class Scene:
     """Hz."""
     still: bool = False
     """Whether nothing but the camera moves, by the family's law."""
+    optics: Optics = Optics()
 
 
 def surfaces(scene: Scene) -> Surfaces:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import traitlets as tl
 
-from generation import shaders
+from generation import motion, shaders
 from generation.kubric_compat import Light as KubricLight
 from generation.kubric_compat import Object3D, View, kb
-from generation.scene import Light, Material, Mesh
+from generation.scene import Light, Material, Mesh, Optics
 
 bpy: Any
 import bpy  # noqa: E402
@@ -47,12 +47,20 @@ class Environment(KubricLight):
 class BlenderView(View):
     """Renders a Kubric scene with Cycles, single-threaded and seeded: the same scene gives the same bytes."""
 
-    def __init__(self, scene: kb.Scene, samples: int):
-        """Resets Blender, which is a global of the process, and links the scene to it. `samples` are per pixel."""
+    def __init__(self, scene: kb.Scene, samples: int, shutter: float = 0.0):
+        """Resets Blender, which is a global of the process, and links the scene to it.
+
+        `samples` are per pixel; the shutter is open for a share of the time between frames, half before and half after.
+        """
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.blender_scene = bpy.context.scene
         configure(self.blender_scene, samples)
+        self._blurred = shutter > 0
         self._deforming: list[tuple[Any, np.ndarray]] = []
+        if self._blurred:
+            render = self.blender_scene.render
+            render.use_motion_blur, render.motion_blur_shutter = True, shutter
+            render.motion_blur_position = "CENTER"
         super().__init__(scene, scene_observers={"camera": [self._on_camera], "resolution": [self._on_resolution]})
 
     def render(self, frame: int, path: Path) -> None:
@@ -64,6 +72,19 @@ class BlenderView(View):
         self.blender_scene.cycles.seed = frame * RENDER_SEED_STEP
         self.blender_scene.render.filepath = str(path)
         bpy.ops.render.render(write_still=True)
+
+    def open_lens(self, optics: Optics) -> None:
+        """Give the camera its aperture, and its focus frame by frame."""
+        if self._blurred:
+            for thing in bpy.data.objects:
+                motion.go_on(thing)
+        if optics.f_stop is None or optics.focus is None:
+            return
+        lens = self.blender_scene.camera.data.dof
+        lens.use_dof, lens.aperture_fstop = True, optics.f_stop
+        for frame, distance in enumerate(optics.focus):
+            lens.focus_distance = distance
+            lens.keyframe_insert("focus_distance", frame=frame)
 
     def _on_camera(self, change: Any) -> None:
         self.add(change.new)
@@ -91,9 +112,11 @@ class BlenderView(View):
     def _add_mesh(self, asset: MeshObject) -> Any:
         mesh = blender_mesh(asset.name, asset.mesh)
         shapes: Any = asset.shapes
-        if shapes is not None:
+        if shapes is not None and not self._blurred:
             self._deforming.append((mesh, shapes))
         counterpart = self._link(asset, mesh)
+        if shapes is not None and self._blurred:
+            motion.deform(counterpart, shapes)
         asset.observe(lambda change: counterpart.data.materials.append(self._counterpart(change.new)), "material")
         return counterpart
 

@@ -113,7 +113,12 @@ def exposure(clip: Clip) -> Iterator[str]:
 
 
 def images(clip: Clip) -> Iterator[str]:
-    """Images have their edges where bodies end: there, and at their own time, more than a pixel or a frame away."""
+    """Images have their edges where bodies end: there, and at their own time, more than a pixel or a frame away.
+
+    Images that are blurred on purpose say nothing of it.
+    """
+    if clip.meta.get("motion_blur") or clip.meta.get("depth_of_field"):
+        return
     steps = np.stack([_steps(image) for image in clip.rgb])
     edges = np.stack([_edges(derive.bodies(clip, frame)) for frame in range(len(clip.rgb))])
     if edges.mean() < 1e-3:
