@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from vdpm.errors import UserError
 from vdpm.model.device import products
-from vdpm.model.network import Network
+from vdpm.model.network import Encoded, Network
 from vdpm.model.point_head import CHUNK
 
 TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 16384, "mps": 8192}
@@ -34,11 +35,15 @@ class Encoding:
     """
 
     network: Network
-    levels: Float[Tensor, "L B S P D"]
+    encoded: Encoded
     height: int
     width: int
     bfloat16: bool
     """Whether the decoder multiplies in bfloat16."""
+
+    @property
+    def levels(self) -> Float[Tensor, "L B S P D"]:
+        return self.encoded.levels
 
     @property
     def frames(self) -> int:
@@ -52,7 +57,7 @@ class Encoding:
         """P: each frame at its own time. The decoder is not needed for it."""
         asked = self._named("frame", range(self.frames) if frames is None else frames)
         chunks = [list(asked[at : at + CHUNK]) for at in range(0, len(asked), CHUNK)]
-        parts = [self._maps(self.levels[:, :, chunk]) for chunk in chunks]
+        parts = [self._on_host(self._here(chunk)) for chunk in chunks]
         return Maps(
             points=torch.cat([part.points for part in parts], dim=1),
             confidence=torch.cat([part.confidence for part in parts], dim=1),
@@ -68,6 +73,9 @@ class Encoding:
         return self._decoded(asked_times, None if asked == tuple(range(self.frames)) else asked)
 
     def _decoded(self, times: tuple[int, ...], frames: tuple[int, ...] | None) -> Iterator[Maps]:
+        if self.network.sizes.matching:
+            yield from (self._carried(time, frames) for time in times)
+            return
         batch, step = self.levels.shape[1], self._times_at_once()
         for at in range(0, len(times), step):
             some = times[at : at + step]
@@ -104,9 +112,30 @@ class Encoding:
             return self.network.poses(self.levels)[-1].float().cpu()
 
     @torch.no_grad()
+    def _carried(self, time: int, frames: tuple[int, ...] | None) -> Maps:
+        """Q at one time by a network that matches frames; P and cameras of all frames are made once."""
+        here, cameras = self._ends
+        target = torch.full((len(cameras),), time, device=cameras.device)
+        with products(self.levels.device, self.bfloat16):
+            return self._on_host(self.network.carried(self.encoded, here, cameras, target, frames)[0])
+
+    @cached_property
+    @torch.no_grad()
+    def _ends(self) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """P and pose encodings of all frames, on the device."""
+        with products(self.levels.device, False):
+            return self.network.here(self.encoded), self.network.poses(self.levels)[-1]
+
+    @torch.no_grad()
+    def _here(self, frames: list[int]) -> tuple[Tensor, Tensor]:
+        return self.network.here(self.encoded, frames)
+
+    @torch.no_grad()
     def _maps(self, levels: Float[Tensor, "L B F P D"]) -> Maps:
-        points, confidence = self.network.point_head(levels, self._grid)
-        return Maps(points=points.float().cpu(), confidence=confidence.float().cpu())
+        return self._on_host(self.network.point_head(levels, self._grid))
+
+    def _on_host(self, maps: tuple[Tensor, Tensor]) -> Maps:
+        return Maps(points=maps[0].float().cpu(), confidence=maps[1].float().cpu())
 
     def _times_at_once(self) -> int:
         room = TOKENS_AT_ONCE.get(self.levels.device.type, TOKENS_AT_ONCE["cpu"])

@@ -39,5 +39,5 @@ class Model:
             raise UserError(f"images have shape {tuple(images.shape)}: some frames, with sides a multiple of {patch}")
         first = next(self.network.parameters())
         with torch.no_grad(), products(self.device, self.bfloat16):
-            levels = self.network.aggregator(images.to(self.device, first.dtype))
-        return Encoding(network=self.network, levels=levels, height=height, width=width, bfloat16=self.bfloat16)
+            encoded = self.network.encode(images.to(self.device, first.dtype))
+        return Encoding(network=self.network, encoded=encoded, height=height, width=width, bfloat16=self.bfloat16)

@@ -1,13 +1,20 @@
 """The V-DPM network: images to point maps at any of their times, and cameras."""
 
+from dataclasses import dataclass
+
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from vdpm.model import poses
 from vdpm.model.backbone import Backbone
 from vdpm.model.camera_head import CameraHead
 from vdpm.model.decoder import Decoder
+from vdpm.model.matching import Match, Matching
+from vdpm.model.motion import Ends, Motion
 from vdpm.model.point_head import PointHead
 from vdpm.model.sizes import CAMERA, TIME, Sizes
+from vdpm.model.stem import Stem, sampled
 
 Grid = tuple[int, int]
 Levels = Float[Tensor, "L B S P D"]
@@ -15,10 +22,32 @@ Maps = tuple[Float[Tensor, "B S H W 3"], Float[Tensor, "B S H W"]]
 """Points in the reference camera and confidences above 1."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """Images after the backbone: all that the rest of the network reads."""
+
+    levels: Levels
+    fine: Float[Tensor, "B S K h w"] | None
+    """Features of the stem; None for a network without one."""
+    grid: Grid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """All that the network says of a batch of windows with one target time each: what is trained."""
+
+    here: Maps
+    there: Maps
+    poses: list[Float[Tensor, "B S 9"]]
+    """Step by step."""
+    match: Match | None
+
+
 class Network(nn.Module):
     """V-DPM (arXiv 2601.09499). Letters: B videos, S frames, L = 4 levels, P tokens a frame of D channels.
 
-    Names of the parts are those of the published weights.
+    Names of the parts are those of the published weights. A stem and the matching of frames are no part of V-DPM: `Sizes`
+    says whether they are there.
     """
 
     def __init__(self, sizes: Sizes) -> None:
@@ -30,15 +59,72 @@ class Network(nn.Module):
         self.decoder = Decoder(sizes)
         self.point_head = PointHead(sizes)
         self.camera_head = CameraHead(sizes)
+        if sizes.stem:
+            self.stem = Stem(sizes.stem)
+        if sizes.matching:
+            self.matching, self.motion = Matching(sizes), Motion(sizes)
 
     def forward(
         self, images: Float[Tensor, "B S 3 H W"], times: Int[Tensor, "B S"]
     ) -> tuple[Maps, Maps, list[Float[Tensor, "B S 9"]]]:
         """P, then Q with a target time for each frame, then pose encodings step by step."""
-        grid = self.grid(images.shape[-2], images.shape[-1])
-        levels = self.aggregator(images)
-        moved = self.decoder(levels, self.conditions(levels, times), grid)
-        return self.point_head(levels, grid), self.point_head(moved, grid), self.poses(levels)
+        encoded = self.encode(images)
+        moved = self.decoder(encoded.levels, self.conditions(encoded.levels, times), encoded.grid)
+        return self.here(encoded), self.point_head(moved, encoded.grid, encoded.fine), self.poses(encoded.levels)
+
+    def answer(self, images: Float[Tensor, "B S 3 H W"], target: Int[Tensor, " B"]) -> Answer:
+        """P, Q at one target time for each window, pose encodings, and the match that Q rests on."""
+        encoded = self.encode(images)
+        here, found = self.here(encoded), self.poses(encoded.levels)
+        if self.sizes.matching:
+            there, match = self.carried(encoded, here, found[-1].detach(), target)
+        else:
+            condition = self.conditions(encoded.levels, target[:, None])
+            moved = self.decoder(encoded.levels, condition, encoded.grid)
+            there, match = self.point_head(moved, encoded.grid, encoded.fine), None
+        return Answer(here=here, there=there, poses=found, match=match)
+
+    def encode(self, images: Float[Tensor, "B S 3 H W"]) -> Encoded:
+        """The backbone."""
+        fine = self.stem(images) if self.sizes.stem else None
+        return Encoded(levels=self.aggregator(images, fine), fine=fine, grid=self.grid(*images.shape[-2:]))
+
+    def here(self, encoded: Encoded, frames: list[int] | None = None) -> Maps:
+        """P of all frames, or of some."""
+        fine = encoded.fine
+        if frames is None:
+            return self.point_head(encoded.levels, encoded.grid, fine)
+        return self.point_head(encoded.levels[:, :, frames], encoded.grid, None if fine is None else fine[:, frames])
+
+    def carried(
+        self,
+        encoded: Encoded,
+        here: Maps,
+        cameras: Float[Tensor, "B S 9"],
+        target: Int[Tensor, " B"],
+        frames: tuple[int, ...] | None = None,
+    ) -> tuple[Maps, Match]:
+        """Q of all frames, or of some, as P plus how far matching says it moves."""
+        assert encoded.fine is not None
+        asked = list(range(encoded.fine.shape[1])) if frames is None else list(frames)
+        one = torch.arange(len(target), device=target.device)
+        features = self.matching.features(encoded.levels[-1], encoded.fine, encoded.grid)
+        match = self.matching(features[:, asked], features[one, target])
+        points = sampled(here[0].detach()).flatten(2, 3).to(match.place.dtype)
+        ends = Ends(here=points[:, asked], target=points[one, target], centre=poses.centre(cameras[one, target]))
+        tokens = self._told(encoded, target, frames)
+        step, sure = self.motion(match, ends, tokens, encoded.fine[:, asked], encoded.grid)
+        return (here[0][:, asked] + step, 1.0 + sure.exp()), match
+
+    def _told(
+        self, encoded: Encoded, target: Int[Tensor, " B"], frames: tuple[int, ...] | None
+    ) -> Float[Tensor, "B F P D"]:
+        """The last level after the decoder, to which the tokens of the target frame are shown."""
+        last = encoded.levels[-1:]
+        marked = torch.zeros_like(last[0, :, :, :1, :1])
+        marked[torch.arange(len(target), device=target.device), target] = 1.0
+        condition = self.conditions(encoded.levels, target[:, None])
+        return self.decoder(last + marked * self.motion.marker.to(last.dtype), condition, encoded.grid, frames)[0]
 
     def grid(self, height: int, width: int) -> Grid:
         """Rows and columns of patches of an image."""

@@ -34,23 +34,38 @@ class PointHead(nn.Module):
             | {f"refinenet{n}": Fusion(features, coarsest=n == 4) for n in (1, 2, 3, 4)}
             | {"output_conv1": nn.Conv2d(features, features // 2, 3, padding=1), "output_conv2": _out(features // 2)}
         )
+        if sizes.stem:
+            self.skip = nn.Conv2d(sizes.stem, features, 1)
 
     def forward(
-        self, levels: Float[Tensor, "L B F P D"], grid: tuple[int, int]
+        self,
+        levels: Float[Tensor, "L B F P D"],
+        grid: tuple[int, int],
+        fine: Float[Tensor, "B F K h w"] | None = None,
     ) -> tuple[Float[Tensor, "B F H W 3"], Float[Tensor, "B F H W"]]:
-        """Points in the reference camera, and confidences above 1. `grid` is rows, columns of patches."""
-        frames = levels.flatten(1, 2)
-        parts = [self.raw(frames[:, at : at + CHUNK], grid) for at in range(0, frames.shape[1], CHUNK)]
+        """Points in the reference camera, and confidences above 1. `grid` is rows, columns of patches.
+
+        `fine` are the features of the stem, if the network has one.
+        """
+        frames, details = levels.flatten(1, 2), None if fine is None else fine.flatten(0, 1)
+        parts = [
+            self.raw(frames[:, at : at + CHUNK], grid, None if details is None else details[at : at + CHUNK])
+            for at in range(0, frames.shape[1], CHUNK)
+        ]
         raw = torch.cat(parts).unflatten(0, levels.shape[1:3]).movedim(2, -1)
         points = raw[..., :3].sign() * raw[..., :3].abs().expm1()
         return points, 1.0 + raw[..., 3].exp()
 
-    def raw(self, levels: Float[Tensor, "L N P D"], grid: tuple[int, int]) -> Float[Tensor, "N 4 H W"]:
+    def raw(
+        self, levels: Float[Tensor, "L N P D"], grid: tuple[int, int], fine: Float[Tensor, "N K h w"] | None = None
+    ) -> Float[Tensor, "N 4 H W"]:
         """What the last convolution says, before it is read as points and confidences."""
         rows, columns = grid
-        x = self.fuse([self.project(number, level, grid) for number, level in enumerate(levels)])
+        features = [self.project(number, level, grid) for number, level in enumerate(levels)]
+        if fine is not None:
+            features[0] = features[0] + self.skip(fine)
         size = rows * self.sizes.patch, columns * self.sizes.patch
-        x = functional.interpolate(x, size=size, mode="bilinear", align_corners=True)
+        x = functional.interpolate(self.fuse(features), size=size, mode="bilinear", align_corners=True)
         return self.scratch["output_conv2"](add_positions(x, columns / rows))
 
     def project(self, number: int, level: Float[Tensor, "N P D"], grid: tuple[int, int]) -> Float[Tensor, "N C h w"]:

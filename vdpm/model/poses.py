@@ -18,6 +18,11 @@ def camera_from_world(encoding: Float[Tensor, "*N 9"]) -> Float[Tensor, "*N 3 4"
     return torch.cat((rotation(encoding[..., 3:7]), encoding[..., :3, None]), dim=-1)
 
 
+def centre(encoding: Float[Tensor, "*N 9"]) -> Float[Tensor, "*N 3"]:
+    """Where each camera is in the world."""
+    return -(rotation(encoding[..., 3:7]).transpose(-1, -2) @ encoding[..., :3, None])[..., 0]
+
+
 def intrinsics(encoding: Float[Tensor, "*N 9"], height: int, width: int) -> Float[Tensor, "*N 3 3"]:
     """K in pixels of the network's image, counted from the first pixel centre."""
     half = encoding[..., 7:].clamp(min=SMALLEST_FOV).div(2).tan()

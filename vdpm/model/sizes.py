@@ -31,6 +31,10 @@ class Sizes:
     patch: int = 14
     """Side of a patch in pixels; images are a multiple of it."""
     registers: int = 4
+    stem: int = 0
+    """Channels of a convolutional stem at a quarter of the resolution, for training from nothing; 0 for none."""
+    matching: int = 0
+    """Channels in which frames are matched with the target frame (`vdpm.model.matching`); 0 for none. Needs a stem."""
 
     @property
     def special(self) -> int:
@@ -80,4 +84,21 @@ TINY = Sizes(
 )
 """Everything is there, in 2 million parameters: tests."""
 
-PRESETS = {"full": FULL, "small": SMALL, "tiny": TINY}
+LIGHT = Sizes(
+    image=96,
+    width=192,
+    heads=4,
+    vision_depth=0,
+    depth=4,
+    taps=(0, 1, 2, 3),
+    decoder_depth=1,
+    camera_depth=1,
+    point_features=32,
+    point_channels=(32, 48, 96, 96),
+    patch=16,
+    stem=64,
+    matching=64,
+)
+"""Learns from nothing within an hour of one CPU core: a stem instead of DINOv2, and motion by matching."""
+
+PRESETS = {"full": FULL, "small": SMALL, "light": LIGHT, "tiny": TINY}
