@@ -5,9 +5,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-bpy: Any
-import bpy  # noqa: E402
-
 
 def go_on(thing: Any) -> None:
     """Let key frames of an object, and of its lens if it is a camera, go on straight before the first and after the last

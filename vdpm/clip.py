@@ -3,7 +3,7 @@
 This is the one place where the conventions stand; everything else links here.
 
 Letters   T frames or times, H x W pixels, S source frames, V vertices, F triangles, B bodies,
-          D vertices that deform.
+          D vertices that deform, N contacts, J joints.
 World     right-handed, +z up, metres, seconds, radians, kilograms.
 Camera    OpenCV axes: +x right, +y down, +z forward.
 Pixels    (u, v) = (column, row). (0, 0) is the top-left *corner* of the image, so the first pixel centre is
@@ -54,6 +54,42 @@ class Surfaces:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contacts:
+    """Who pushed whom: one row for each pair of bodies and each frame at which they touched.
+
+    All is of the time around the frame, from half a frame before to half a frame after: position and direction are means
+    weighted by force, the force is the mean over that time, so that force times 1 / frame rate is the impulse.
+    """
+
+    frame: Int32[np.ndarray, " N"]
+    bodies: Int32[np.ndarray, "N 2"]
+    """First and second body."""
+    position: Float32[np.ndarray, "N 3"]
+    """World, metres."""
+    normal: Float32[np.ndarray, "N 3"]
+    """World, unit: where the second body pushes the first."""
+    force: Float32[np.ndarray, " N"]
+    """Mean normal force, newtons. Friction is not part of it."""
+    peak: Float32[np.ndarray, " N"]
+    """Normal force in the simulator's step that had most of it, newtons."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Physics:
+    """What a simulator or a skeleton knows and the meshes do not tell. Names and limits of joints are in `meta["joints"]`."""
+
+    velocity: Float32[np.ndarray, "T B 3"]
+    """Of the origin of each body in the world, m/s, at the instant of the frame; NaN where nothing was simulated."""
+    spin: Float32[np.ndarray, "T B 3"]
+    """Angular velocity in the world, rad/s; NaN likewise."""
+    contacts: Contacts
+    joint_position: Float32[np.ndarray, "T J"]
+    """Radians, or metres of a joint that slides; NaN of a joint with more than one degree of freedom."""
+    joint_place: Float32[np.ndarray, "T J 3"]
+    """Where each joint is in the world, metres."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Clip:
     """A rendered clip: what generation writes, training samples and the benchmark scores."""
 
@@ -66,6 +102,8 @@ class Clip:
     surfaces: Surfaces
     meta: dict[str, Any] = field(default_factory=dict)
     """Provenance and per-body facts as plain JSON: seed, versions, licences, masses, names."""
+    physics: Physics | None = None
+    """None if the clip does not say, as clips made before there was such a member."""
 
 
 @dataclass(frozen=True, kw_only=True)

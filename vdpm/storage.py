@@ -6,10 +6,13 @@ A shard is a plain tar. The members of a clip are contiguous, share its name as 
     NAME.mesh.npz         vertices (V,3) float32, faces (F,3), face_start (B+1,), deforming (D,): int32
     NAME.meta.json        provenance, conventions, bodies
     NAME.motion.npz       world_from_body (T,B,4,4) float64, shapes (T,D,3) float32
+    NAME.physics.npz      velocity, spin (T,B,3), joint_position (T,J), joint_place (T,J,3) float32; contacts: frame (N,),
+                          bodies (N,2) int32, position, normal (N,3), force, peak (N,) float32. Older clips lack it
     NAME.rgb.0000.jpg ... one image a frame
     NAME.triangle.npz     "0000" ...: (H,W) int32, one array a frame, so that one frame can be read alone
 """
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -22,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vdpm.clip import Cameras, Clip, Surfaces
+from vdpm.clip import Cameras, Clip, Contacts, Physics, Surfaces
 from vdpm.errors import UserError
 from vdpm.files import replacing
 
@@ -60,6 +63,7 @@ def encode(clip: Clip) -> dict[str, bytes]:
         ),
         "meta.json": json.dumps(meta, indent=1, sort_keys=True).encode(),
         "motion.npz": _npz(world_from_body=surfaces.world_from_body, shapes=surfaces.shapes),
+        **({} if clip.physics is None else {"physics.npz": _npz(**_flat(clip.physics))}),
         **{f"rgb.{t:04d}.jpg": _jpeg(image) for t, image in enumerate(clip.rgb)},
         "triangle.npz": _npz(**{f"{t:04d}": frame for t, frame in enumerate(clip.triangle)}),
     }
@@ -102,7 +106,19 @@ def _decode(name: str, members: dict[str, bytes]) -> Clip:
             shapes=motion["shapes"],
         ),
         meta=meta,
+        physics=_physics(_load(members["physics.npz"])) if "physics.npz" in members else None,
     )
+
+
+def _flat(physics: Physics) -> dict[str, np.ndarray]:
+    """The arrays of the record, those of the contacts among them."""
+    return {**vars(physics.contacts), **{name: value for name, value in vars(physics).items() if name != "contacts"}}
+
+
+def _physics(arrays: dict[str, np.ndarray]) -> Physics:
+    """The inverse of `_flat`."""
+    contacts = Contacts(**{field.name: arrays.pop(field.name) for field in dataclasses.fields(Contacts)})
+    return Physics(contacts=contacts, **arrays)
 
 
 def _load(data: bytes) -> dict[str, np.ndarray]:
