@@ -1,0 +1,99 @@
+"""What is done to the images of a window, the same to all of its frames: a centred square crop, colours, a mirror.
+
+A crop keeps the principal point in the middle, as the pose encoding knows no other. A mirrored example is a true example
+of a mirrored world: points, cameras and pixels are mirrored with the images.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from vdpm.training.example import Example
+
+SMALLEST_CROP = 0.7
+"""Of the largest square around the principal point."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crop:
+    """A square of an image around the principal point, resized to `size` pixels."""
+
+    left: float
+    top: float
+    side: float
+    """Pixels of the image, counted from its corner."""
+    size: int
+
+    def intrinsics(self, K: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3 3"]:
+        """K of the crop, corner origin."""
+        moved = K.copy()
+        moved[:2, 2] -= (self.left, self.top)
+        zoom = self.size / self.side
+        return np.diag([zoom, zoom, 1.0]) @ moved
+
+    def nearest(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of the image that the pixel centres of the crop fall on."""
+        centres = (np.arange(self.size) + 0.5) * self.side / self.size
+        rows = np.clip(np.floor(self.top + centres), 0, height - 1).astype(int)
+        return rows, np.clip(np.floor(self.left + centres), 0, width - 1).astype(int)
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom, as PIL wants them."""
+        return self.left, self.top, self.left + self.side, self.top + self.side
+
+
+def crop(K: Float64[np.ndarray, "3 3"], height: int, width: int, zoom: float, size: int) -> Crop:
+    """The largest square around the principal point, times `zoom`."""
+    u, v = K[:2, 2]
+    side = 2.0 * zoom * min(u, width - u, v, height - v)
+    return Crop(left=float(u - side / 2), top=float(v - side / 2), side=float(side), size=size)
+
+
+def draw_zoom(rng: np.random.Generator) -> float:
+    """The whole square half of the time, else a part of it."""
+    return 1.0 if rng.random() < 0.5 else float(rng.uniform(SMALLEST_CROP, 1.0))
+
+
+def colours(rng: np.random.Generator, images: UInt8[np.ndarray, "S H W 3"]) -> Float32[np.ndarray, "S H W 3"]:
+    """Images from 0 to 1 under another light and another camera: one linear map of the channels, gamma, gain, noise.
+
+    The curve from 8 bits to the answer is a table, so that only the noise and the mixing cost something per pixel.
+    """
+    gain, gamma = np.exp(rng.normal(0.0, 0.15, 3)), np.exp(rng.normal(0.0, 0.2))
+    gain *= np.exp(rng.normal(0.0, 0.15))
+    table = np.clip(gain * np.linspace(0.0, 1.0, 256)[:, None] ** gamma, 0.0, 1.0).astype(np.float32)
+    mixing = _mixing(rng)
+    answer = np.stack([table[images[..., channel], channel] for channel in range(3)], axis=-1)
+    answer = answer @ mixing.T.astype(np.float32)
+    noise = rng.uniform(0.0, 0.02) * (rng.random() < 0.5)
+    if noise:
+        answer += np.float32(noise) * rng.standard_normal(answer.shape, dtype=np.float32)
+    return np.clip(answer, 0.0, 1.0, out=answer)
+
+
+def _mixing(rng: np.random.Generator) -> Float64[np.ndarray, "3 3"]:
+    """Grey sometimes, else a permutation of the channels and a change of saturation."""
+    luma = np.tile([0.299, 0.587, 0.114], (3, 1))
+    if rng.random() < 0.05:
+        return luma
+    saturation = rng.uniform(0.5, 1.3)
+    order = np.eye(3)[rng.permutation(3) if rng.random() < 0.5 else np.arange(3)]
+    return order @ (saturation * np.eye(3) + (1.0 - saturation) * luma)
+
+
+def mirrored(example: Example) -> Example:
+    """The example in a mirror: x becomes -x in the frame of every camera, columns run backwards."""
+    flip = np.diag([-1.0, 1.0, 1.0, 1.0])
+    sign = np.array([-1.0, 1.0, 1.0], np.float32)
+    width = example.images.shape[2]
+    return replace(
+        example,
+        images=example.images[:, :, ::-1],
+        here=example.here[:, :, ::-1] * sign,
+        there=example.there[:, :, ::-1] * sign,
+        pixels=np.array([width, 0.0], np.float32) + example.pixels[:, :, ::-1] * np.array([-1.0, 1.0], np.float32),
+        visible=example.visible[:, :, ::-1],
+        reference_from_camera=flip @ example.reference_from_camera @ flip,
+    )

@@ -1,0 +1,156 @@
+"""The endless stream of training batches.
+
+    for batch in batches(DataConfig(sources="procedural:0.5 data/train:0.5"), seed=0, start=0): ...
+
+Batch number n is a pure function of the configuration, the seed and n (and of the clips in the folders), whatever the
+number of workers: training resumes exactly by starting at n.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Protocol, cast, runtime_checkable
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from vdpm.errors import UserError
+from vdpm.training import augment, order, procedural, rendered, shards, windows
+from vdpm.training.example import Example, collate
+from vdpm.training.sample import Batch
+from vdpm.training.windows import Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What a stream of batches is made of."""
+
+    sources: str = "procedural"
+    """Folders of shards, or `procedural`, each with a weight: "procedural:0.5 data/train:0.3 data/other:0.2"."""
+    batch: int = 2
+    """Windows a batch."""
+    frames: tuple[int, ...] = (5,)
+    """Lengths of windows; one of these is drawn for each batch."""
+    size: int = 96
+    """Side of the square images in pixels."""
+    strides: tuple[int, int] = (1, 4)
+    """Frames of the clip from one frame of a window to the next, lowest and highest."""
+    reference: Reference = "any-of-both"
+    """Which frame of a window is the first of the batch, whose camera is the frame of all points."""
+    workers: int = 0
+    """Processes that make batches, one thread each; 0 makes them in this one."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A set of clips of which windows are taken."""
+
+    def __len__(self) -> int: ...
+
+    def length(self, clip: int) -> int:
+        """Frames of a clip."""
+        ...
+
+    def example(self, clip: int, window: windows.Window, size: int, rng: np.random.Generator) -> Example:
+        """A window of a clip, coloured and cropped at random."""
+        ...
+
+
+class Rendered:
+    """The clips of a folder of shards."""
+
+    def __init__(self, folder: Path):
+        self.entries = shards.index(folder)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def length(self, clip: int) -> int:
+        return self.entries[clip].frames
+
+    def example(self, clip: int, window: windows.Window, size: int, rng: np.random.Generator) -> Example:
+        return rendered.example(self.entries[clip], window, augment.draw_zoom(rng), size, rng)
+
+
+class Procedural:
+    """Scenes that are drawn when they are asked for; the number of a clip is its seed."""
+
+    def __len__(self) -> int:
+        return 1 << 40
+
+    def length(self, clip: int) -> int:
+        return procedural.FRAMES
+
+    def example(self, clip: int, window: windows.Window, size: int, rng: np.random.Generator) -> Example:
+        return procedural.example(rng, window, size)
+
+
+def parse(sources: str) -> dict[str, float]:
+    """Names of sources and their weights. Raises `UserError` for a weight that is not positive or a name given twice."""
+    found: dict[str, float] = {}
+    for word in sources.split():
+        match = re.fullmatch(r"(?P<name>.+?)(:(?P<weight>[0-9.]+))?", word)
+        assert match is not None
+        weight = float(match["weight"] or 1.0)
+        if weight <= 0 or match["name"] in found:
+            raise UserError(
+                f"source {word!r}: each source once, with a weight above 0, as in procedural:0.5 data/train:0.5"
+            )
+        found[match["name"]] = weight
+    if not found:
+        raise UserError("no sources: name a folder of shards, or procedural")
+    return found
+
+
+def open_source(name: str) -> Source:
+    """The source of a name. Raises `UserError` when it is neither `procedural` nor a folder with clips."""
+    return Procedural() if name == "procedural" else Rendered(Path(name))
+
+
+class Stream:
+    """Batches by number."""
+
+    def __init__(self, config: DataConfig, seed: int):
+        weights = parse(config.sources)
+        self.config, self.seed = config, seed
+        self.weights = tuple(weights.values())
+        self.sources = [open_source(name) for name in weights]
+
+    def __getitem__(self, number: int) -> Batch:
+        """Batch of a number."""
+        config = self.config
+        length = int(np.random.default_rng((self.seed, 3, number)).choice(config.frames))
+        first = number * config.batch
+        return collate([self.example(first + place, length) for place in range(config.batch)])
+
+    def example(self, number: int, length: int) -> Example:
+        """Example of a number, not yet at unit scale."""
+        config, rng = self.config, np.random.default_rng((self.seed, 4, number))
+        which, nth = order.place(self.weights, self.seed, number)
+        source = self.sources[which]
+        clip = order.clip(self.seed, which, nth, len(source)) if len(source) < 1 << 32 else nth
+        window = windows.draw(rng, source.length(clip), length, config.strides, config.reference)
+        example = source.example(clip, window, config.size, rng)
+        return augment.mirrored(example) if rng.random() < 0.5 else example
+
+
+def batches(config: DataConfig, seed: int, start: int, step: int = 1) -> Iterator[Batch]:
+    """Batches start, start + step, start + 2 step ...: process r of R takes `start + r` and step R."""
+    stream = Stream(config, seed)
+    if not config.workers:
+        return (stream[number] for number in count(start, step))
+    loader = DataLoader(
+        cast(Dataset[Batch], stream),
+        batch_size=None,
+        sampler=count(start, step),
+        num_workers=config.workers,
+        worker_init_fn=_one_thread,
+    )
+    return iter(loader)
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,73 @@
+"""Clips of a folder of shards in any order: members are indexed once and read at random, nothing is unpacked.
+
+A folder may hold packed shards, or the `clips/` of a rendering that still runs, one clip a tar; what is there when
+training starts is what is trained on.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vdpm.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A clip in a tar: where its members lie."""
+
+    name: str
+    path: Path
+    members: dict[str, tuple[int, int]]
+    """Offset and size in bytes by field, as in `vdpm.storage`."""
+
+    @property
+    def frames(self) -> int:
+        """Length of the clip."""
+        return sum(field.startswith("rgb.") for field in self.members)
+
+    def read(self, *fields: str) -> dict[str, bytes]:
+        """The content of some members."""
+        with self.path.open("rb") as file:
+            return {field: _at(file, *self.members[field]) for field in fields}
+
+    def image(self, frame: int) -> Image.Image:
+        """One frame, not yet decoded."""
+        field = sorted(name for name in self.members if name.startswith("rgb."))[frame]
+        return Image.open(io.BytesIO(self.read(field)[field]))
+
+
+def load_arrays(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an npz member."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _at(file: io.BufferedReader, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    return file.read(size)
+
+
+def index(folder: Path) -> tuple[Entry, ...]:
+    """All clips of a folder, sorted by name. Raises `UserError` when there is none or a tar is damaged."""
+    tars = sorted(folder.glob("*.tar")) or sorted((folder / "clips").glob("*.tar"))
+    entries = [entry for path in tars for entry in _clips(path)]
+    if not entries:
+        raise UserError(f"no clips in {folder}: name a folder of shards, as generation/render.py --out writes them")
+    return tuple(sorted(entries, key=lambda entry: entry.name))
+
+
+def _clips(path: Path) -> Iterator[Entry]:
+    members: dict[str, dict[str, tuple[int, int]]] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                name, _, field = member.name.partition(".")
+                members.setdefault(name, {})[field] = (member.offset_data, member.size)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise UserError(f"cannot read shard {path}: {error}; delete it and render it again") from error
+    yield from (Entry(name=name, path=path, members=found) for name, found in members.items())

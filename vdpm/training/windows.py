@@ -1,0 +1,47 @@
+"""Which frames of a clip a training example shows, in which order, and at whose time Q is asked for."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Reference = Literal["central", "first", "any-of-both"]
+"""Which frame of a window is the reference view: the central one as in V-DPM's training, the first as in benchmarks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Frames of a clip, the reference first, the others in the order of the (perhaps reversed) video."""
+
+    frames: tuple[int, ...]
+    target: int
+    """Index into `frames`."""
+    stamps: tuple[int, ...]
+    """Frames of the clip since the reference; counted backwards in a reversed video."""
+
+
+def draw(
+    rng: np.random.Generator, clip_length: int, length: int, strides: tuple[int, int], reference: Reference
+) -> Window:
+    """A window of `length` frames at an even stride, somewhere in the clip; the stride is as large as fits at most.
+
+    The video runs backwards half of the time. The target time is that of any frame, so that it is a frame's own time once
+    in `length` times.
+    """
+    if clip_length < length:
+        raise ValueError(f"a clip of {clip_length} frames has no window of {length}")
+    longest = (clip_length - 1) // max(length - 1, 1)
+    stride = int(min(rng.integers(strides[0], strides[1] + 1), longest))
+    start = int(rng.integers(clip_length - stride * (length - 1)))
+    frames = start + stride * np.arange(length)
+    if rng.random() < 0.5:
+        frames = frames[::-1]
+    central = reference == "central" or (reference == "any-of-both" and rng.random() < 0.5)
+    first = length // 2 if central else 0
+    order = [first, *(place for place in range(length) if place != first)]
+    stamps = stride * (np.asarray(order) - first)
+    return Window(
+        frames=tuple(int(frame) for frame in frames[order]),
+        target=int(rng.integers(length)),
+        stamps=tuple(int(stamp) for stamp in stamps),
+    )
