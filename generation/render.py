@@ -4,25 +4,24 @@
 
 Clips are numbered; the number, the family and the seed fix every byte of a clip on one kind of machine, whatever the
 number of workers. Run the same command again to go on after an interruption, or with a larger --num to add clips.
+Exit status: 0 if all clips are there, 3 if some were drawn again because they crashed or took too long, 2 if not all are.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from os import cpu_count
 from pathlib import Path
+from typing import Annotated
 
 import tyro
-from tqdm import tqdm
 
-from generation import families
-from generation.dataset import Dataset, Id
+from generation import executors, families
+from generation.dataset import CLIPS_PER_SHARD, Dataset, Id, shard_of, shards_of
+from generation.jobs import Limits, Plan
 from generation.make import Recipe
-from generation.workers import Job, run
+from generation.produce import produce
 from vdpm.errors import UserError, run_command
-
-SAMPLES = 16
-"""Light paths per pixel before the denoiser: about 34 dB against 1024, the cheapest that looks clean."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +32,35 @@ class Config:
     """How many clips."""
     first: int = 0
     """Number of the first clip, to share a dataset between machines: --first 5000 --num 5000 is its second half."""
-    out: Path = Path("data/train")
-    """Folder for the shards. Finished clips in it are kept and not made again."""
+    shards: str | None = None
+    """A:B makes only shards A to B - 1 of these clips, N only shard N: for batch queues. Any machine can make any shard."""
+    out: str = "data/train"
+    """Folder or fsspec URL (s3://..., gs://..., hf://...) for the shards. What is finished there is not made again."""
+    staging: Path | None = None
+    """Folder of this machine for clips that wait for their shard; OUT/clips, or for a URL one in ~/.cache/open4d."""
     family: str = "kubric_f"
     """Scene families, files of generation/scenes/: one, several with weights as in kubric_g:2,room, or all."""
     resolution: str = "256x256"
     """WIDTHxHEIGHT in pixels."""
     frames: int = 24
     """Frames per clip; 12 a second."""
+    samples: int = 16
+    """Light paths per pixel before the denoiser. 16: about 34 dB against 1024, the cheapest that looks clean."""
     seed: int = 0
     """Seed of the dataset. Any integer from 0 on; 0 is a seed like the others."""
     workers: int = cpu_count() or 1
     """Processes, each on one core. Has no influence on the result."""
+    executor: str = "local"
+    """Where clips are made: a file of generation/executors/. ray: on a Ray cluster."""
+    address: str | None = None
+    """Address of the cluster, as in ray://head:10001 or auto."""
+    quiet: bool = False
+    """No progress bar, for logs. OUT/status.json tells all the same."""
+    limits: Annotated[Limits, tyro.conf.arg(name="")] = field(default_factory=Limits)
+    motion_blur: float = 0.0
+    """Share of the time between frames for which the shutter is open, as in 0.5; ray traced. Truth stays the same."""
+    depth_of_field: float | None = None
+    """f-number of the lens, as in 0.3; what moves is in focus. Truth stays the same."""
 
 
 NEEDS = ("bpy", "embreex", "kubric", "pybullet")
@@ -52,7 +68,7 @@ NEEDS = ("bpy", "embreex", "kubric", "pybullet")
 
 def check(config: Config) -> tuple[list[Id], Recipe]:
     """The clips and the recipe asked for; raises `UserError` on the first value that makes no sense."""
-    if missing := [name for name in NEEDS if find_spec(name) is None]:
+    if config.address is None and (missing := [name for name in NEEDS if find_spec(name) is None]):
         raise UserError(
             f"{', '.join(missing)} not installed: make .venv/.installed-demo, or pip install '.[generation]'"
         )
@@ -61,55 +77,54 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         ("first", 0, "the number of the first clip"),
         ("frames", 2, "a clip needs motion"),
         ("seed", 0, "0 is a seed too"),
+        ("samples", 1, "16 is a good start"),
         ("workers", 1, "one process at least"),
     ):
         if getattr(config, name) < lowest:
             raise UserError(f"--{name} {getattr(config, name)}: must be {lowest} or more ({hint})")
+    executors.check(config.executor)
     size = re.fullmatch(r"(\d{2,4})x(\d{2,4})", config.resolution)
     if size is None:
         raise UserError(
             f"--resolution {config.resolution}: write WIDTHxHEIGHT, each of 10 to 9999 pixels, as in 256x256"
         )
+    if not 0 <= config.motion_blur <= 1:
+        raise UserError(f"--motion-blur {config.motion_blur}: 0 to 1, the share of a frame's time with an open shutter")
+    if config.depth_of_field is not None and not config.depth_of_field > 0:
+        raise UserError(f"--depth-of-field {config.depth_of_field}: an f-number above 0; leave it out for a pinhole")
     clips = families.mixture(config.family, range(config.first, config.first + config.num))
-    recipe = Recipe(seed=config.seed, resolution=(int(size[1]), int(size[2])), frames=config.frames, samples=SAMPLES)
-    return clips, recipe
+    recipe = Recipe(
+        seed=config.seed,
+        resolution=(int(size[1]), int(size[2])),
+        frames=config.frames,
+        samples=config.samples,
+        motion_blur=config.motion_blur,
+        depth_of_field=config.depth_of_field,
+    )
+    return clips if config.shards is None else select(clips, config.shards), recipe
+
+
+def select(clips: list[Id], spec: str) -> list[Id]:
+    """The clips of some of their shards, "A:B" or "N", counted over the sorted shards of all families."""
+    shards = shards_of(clips)
+    match = re.fullmatch(r"(\d+)(?::(\d+))?", spec)
+    start = int(match[1]) if match else len(shards)
+    stop = int(match[2]) if match and match[2] else start + 1
+    if not start < min(stop, len(shards)):
+        raise UserError(
+            f"--shards {spec}: write A:B or N; these clips are shards 0:{len(shards)}, {CLIPS_PER_SHARD} clips each at most"
+        )
+    chosen = set(shards[start:stop])
+    return [clip for clip in clips if shard_of(clip) in chosen]
 
 
 def main(config: Config) -> None:
-    """Make the missing clips, then pack what is finished into shards, also when interrupted."""
+    """Make what is missing."""
     wanted, recipe = check(config)
-    dataset = Dataset(config.out, recipe)
-    missing = dataset.missing(wanted)
-    try:
-        failures = render(dataset, missing, config.workers, len(wanted))
-    finally:
-        dataset.pack(wanted)
-    report(dataset, len(wanted), failures)
-
-
-def render(dataset: Dataset, missing: list[Id], workers: int, total: int) -> list[str]:
-    """Make clips with a progress bar; the failures, one line each."""
-    jobs = [
-        Job(family=family, index=index, recipe=dataset.recipe, path=dataset.staged((family, index)))
-        for family, index in missing
-    ]
-    failures = []
-    with tqdm(total=total, initial=total - len(jobs), unit="clip", smoothing=0.1) as bar:
-        for outcome in run(jobs, workers):
-            bar.update()
-            if outcome.failure:
-                failures.append(f"{outcome.job.path.stem}: {outcome.failure}")
-    return failures
-
-
-def report(dataset: Dataset, wanted: int, failures: list[str]) -> None:
-    """Say what there is now. Failed clips are a `UserError` at the very end, when all others are safe."""
-    print(f"{wanted - len(failures)} of {wanted} clips are in {dataset.folder}")
-    if failures:
-        listed = "; ".join(failures[:3])
-        raise UserError(
-            f"{len(failures)} clips failed ({listed}); the others are kept, the same command tries these again"
-        )
+    dataset = Dataset(config.out, recipe, config.staging)
+    plan = Plan(workers=config.workers, limits=config.limits, address=config.address)
+    part = "" if config.shards is None else f"-{config.shards.replace(':', '-')}"
+    produce(dataset, wanted, config.executor, plan, config.quiet, f"status{part}.json")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ TRIES_KILLED = 6
 SUBSTITUTES = 3
 """Draws of a clip that may be replaced before the clip counts as failed."""
 WATCH_SECONDS = 0.2
+CHILD = (sys.executable, "-m", "generation.worker")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +51,8 @@ class Lost:
 class Worker:
     """Makes one clip after the other in a child process, a fresh one whenever the last died, grew or aged."""
 
-    def __init__(self, limits: Limits):
-        self.limits = limits
+    def __init__(self, limits: Limits, command: tuple[str, ...] = CHILD):
+        self.limits, self.command = limits, command
         self.clips = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.scratch: Path | None = None
@@ -72,7 +73,9 @@ class Worker:
             lost.append(answer)
             if sum(one.attempt == answer.attempt for one in lost) >= answer.tries:
                 skipped[answer.attempt] = answer.reason
-        return Outcome(job=job, failure=f"{lost[-1].reason} {lost[-1].detail}".strip(), substituted=(*skipped.values(),))
+        return Outcome(
+            job=job, failure=f"{lost[-1].reason} {lost[-1].detail}".strip(), substituted=(*skipped.values(),)
+        )
 
     def close(self) -> None:
         """End the child at once: what it has in work is not finished and will be made again."""
@@ -137,9 +140,8 @@ class Worker:
                 "TMPDIR": str(self.scratch),
                 "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
             }
-            command = [sys.executable, "-m", "generation.worker"]
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
             )
             self.clips = 0
         return self.process

@@ -63,7 +63,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(rendered, tmp_path):
     assert again.returncode == 0, again.stderr
     assert f"{len(finished)}/3" in again.stderr  # the bar starts at what was there
     assert sha256(tmp_path / SHARD) == sha256(rendered / SHARD)
-    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["dataset.json", "kubric_f-000000.json", SHARD]
+    expected = ["dataset.json", "kubric_f-000000.json", SHARD, "status.json", "wids.json"]
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == expected
 
 
 def test_a_shard_whose_manifest_was_not_written_counts(rendered, tmp_path):
@@ -118,6 +119,10 @@ def test_the_parent_never_imports_blender_or_the_simulator():
         (["--num", "1", "--seed", "-1"], ["--seed -1", "0 is a seed"]),
         (["--num", "1", "--workers", "0"], ["--workers 0", "1 or more"]),
         (["--num", "1", "--first", "-5"], ["--first -5", "0 or more"]),
+        (["--num", "1", "--samples", "0"], ["--samples 0", "1 or more"]),
+        (["--num", "1", "--executor", "slurm"], ["'slurm'", "local, ray", "generation/executors/"]),
+        (["--num", "600", "--shards", "3:4"], ["--shards 3:4", "0:3"]),
+        (["--num", "600", "--shards", "first"], ["--shards first", "A:B"]),
         (["--num", "1", "--out", "README.md/data"], ["README.md/data", "--out"]),
     ],
 )
@@ -159,8 +164,9 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
 def test_help_explains_every_flag():
     done = render("--help")
     assert done.returncode == 0
-    for flag in ("--num", "--first", "--out", "--family", "--resolution", "--frames", "--seed", "--workers"):
-        assert flag in done.stdout
+    flags = ("num", "first", "shards", "out", "staging", "family", "resolution", "frames", "samples", "seed", "workers")
+    for flag in (*flags, "executor", "address", "quiet", "timeout", "memory", "recycle", "recycle-clips", "reserve"):
+        assert f"--{flag} " in done.stdout or f"--{flag}," in done.stdout, flag
 
 
 def test_without_blender_it_says_what_to_install(monkeypatch):
