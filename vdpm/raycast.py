@@ -76,7 +76,7 @@ def visibility(clip: Clip, source: Hits, time: int) -> UInt8[np.ndarray, "H W"]:
     of pixels. Meshes are opaque.
     """
     points = point_map(clip, source, time, time)
-    height, width = source.seen.shape
+    height, width = clip.rgb.shape[1:3]  # not those of `source`, whose points may come from several frames
     pixels = project(points, clip.cameras.K[time])
     inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=-1)
     answer = np.where(points[..., 2] > 0, Seen.OUTSIDE, Seen.BEHIND)

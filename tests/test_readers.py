@@ -1,0 +1,126 @@
+"""Every reader on a miniature of its data set, written byte for byte by `tests.layouts`: what it gives is the truth."""
+
+import numpy as np
+import pytest
+
+from tests.layouts import WRITERS, Scene, in_camera, scene
+from vdpm import catalogue
+from vdpm.geometry import invert, transform
+from vdpm.recording import Recording
+
+STEPS = {
+    "bonn": 1 / 5000,
+    "kitti": 1 / 256,
+    "pointodyssey": 1000 / 65535,
+    "sintel": 1e-5,
+    "tum": 1 / 5000,
+}
+"""Metres from one depth to the next as the data set codes it; none where it has no depth."""
+FARTHEST = {"bonn": 65535.5 / 5000, "tum": 65535.5 / 5000, "kitti": 65535.5 / 256, "pointodyssey": 999.0}
+NO_CAMERAS = {"kitti", "tapvid3d:adt"}
+OWN_K = {"bonn", "tum"}
+"""Data sets whose K is a constant of the data set."""
+LOSSY = {"pointodyssey", "tapvid3d"}
+
+
+@pytest.fixture(scope="module")
+def made() -> Scene:
+    return scene()
+
+
+@pytest.fixture(scope="module")
+def read(made, tmp_path_factory):
+    """The one recording of a fixture, written and read once."""
+    there: dict[str, Recording] = {}
+
+    def once(name: str) -> Recording:
+        if name not in there:
+            root = tmp_path_factory.mktemp("data")
+            WRITERS[name](root, made)
+            (there[name],) = catalogue.load(name, root)
+        return there[name]
+
+    return once
+
+
+def stem(name: str) -> str:
+    return name.partition(":")[0]
+
+
+def step(name: str) -> float | None:
+    return STEPS.get(name, STEPS.get(stem(name)))
+
+
+def test_every_data_set_has_a_fixture():
+    assert {stem(name) for name in WRITERS} == set(catalogue.dataset_names())
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_images(name, read, made):
+    rgb = read(name).rgb
+    assert rgb.shape == made.clip.rgb.shape
+    error = np.abs(rgb.astype(int) - made.clip.rgb)
+    assert error.mean() < 4 if stem(name) in LOSSY else not error.any()
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_depth_to_the_step_of_the_format(name, read, made):
+    """Known where it was known, within half a step; nothing else is claimed."""
+    depth = read(name).depth
+    if step(name) is None:
+        assert depth is None
+        return
+    there = made.depth < FARTHEST.get(stem(name), np.inf)
+    assert (np.isfinite(depth) == there).all() and there.mean() > 0.5
+    assert np.nanmax(np.abs(depth - made.depth)) <= (step(name) or 0) * 0.5 + 1e-5
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_cameras(name, read, made):
+    """Poses relative to the first frame, since the world is free, and K with the corner at 0."""
+    recording = read(name)
+    if name in NO_CAMERAS:
+        assert recording.world_from_camera is None
+        return
+    true, got = made.world_from_camera, recording.world_from_camera
+    assert np.allclose(invert(got[0]) @ got, invert(true[0]) @ true, atol=2e-6)
+    assert np.allclose(np.linalg.det(got[:, :3, :3]), 1)
+    if stem(name) not in OWN_K:
+        assert np.allclose(recording.K, made.clip.cameras.K, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_tracks_are_seen_where_the_image_shows_them(name, read, made):
+    """A visible track, projected into its frame, lies at the depth that the clip has there, half a pixel aside at most."""
+    recording = read(name)
+    if recording.tracks is None:
+        assert stem(name) not in ("tapvid3d", "pointodyssey")
+        return
+    camera = catalogue_in_camera(recording)
+    assert recording.tracks.visible.any(axis=1).all()
+    for t in range(len(camera)):
+        seen = recording.tracks.visible[t]
+        uvw = camera[t, seen] @ made.clip.cameras.K[t].T
+        column, row = np.floor(uvw[:, :2] / uvw[:, 2:]).astype(int).T
+        near = np.abs(made.depth[t, row, column] - camera[t, seen, 2]) < 0.05 * camera[t, seen, 2]
+        assert near.mean() > 0.9
+    if recording.tracks.queries is not None:
+        u, v, frame = recording.tracks.queries.T
+        index = np.arange(len(frame))
+        there = camera[frame.astype(int), index] @ made.clip.cameras.K[0].T
+        assert np.allclose(there[:, :2] / there[:, 2:], np.stack([u, v], axis=1), atol=1e-2)
+
+
+def catalogue_in_camera(recording: Recording) -> np.ndarray:
+    assert recording.tracks is not None
+    positions = recording.tracks.positions.astype(np.float64)
+    if recording.world_from_camera is None:
+        return positions
+    return transform(invert(recording.world_from_camera)[:, None], positions)
+
+
+def test_worlds_agree_with_what_is_followed(read, made):
+    """Without extrinsics tracks stay in the camera of each time; nothing is invented."""
+    recording = read("tapvid3d:adt")
+    assert np.allclose(recording.tracks.positions, in_camera(made), atol=1e-5)
+    assert recording.known == {"K"}
