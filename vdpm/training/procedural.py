@@ -163,7 +163,7 @@ def albedo(
 def finish(rng: np.random.Generator, colours: Float32[np.ndarray, "S 3 H W"]) -> np.ndarray:
     """8-bit sRGB of linear colours: exposed, and as soft as the filter of a renderer makes them."""
     exposed = (
-        colours * np.float32(0.45 / max(float(np.median(colours)), 0.05)) * np.float32(np.exp(rng.normal(0.0, 0.2)))
+        colours * np.float32(0.25 / max(float(np.median(colours)), 0.05)) * np.float32(np.exp(rng.normal(0.0, 0.2)))
     )
     soft = _blurred(_blurred(exposed, 2), 3)
     curve = np.clip(soft, 0.0, 1.0) ** np.float32(1 / 2.2)
@@ -171,11 +171,11 @@ def finish(rng: np.random.Generator, colours: Float32[np.ndarray, "S 3 H W"]) ->
 
 
 def _blurred(images: Float32[np.ndarray, "S 3 H W"], axis: int) -> Float32[np.ndarray, "S 3 H W"]:
-    """1 4 1 along an axis."""
+    """1 6 1 along an axis."""
     before, after = np.roll(images, 1, axis=axis), np.roll(images, -1, axis=axis)
     edge = [slice(None)] * 4
     edge[axis] = slice(0, 1)
     before[tuple(edge)] = images[tuple(edge)]
     edge[axis] = slice(-1, None)
     after[tuple(edge)] = images[tuple(edge)]
-    return (before + 4.0 * images + after) / 6.0
+    return (before + 6.0 * images + after) / 8.0

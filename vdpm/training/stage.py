@@ -62,14 +62,14 @@ def draw(rng: np.random.Generator, frames: Int[np.ndarray, " S"], size: int) -> 
     seconds = np.concatenate([frames, [0, FRAMES - 1]]) / RATE
     reach = float(np.exp(rng.uniform(np.log(2.0), np.log(6.0))))
     kinds, half, poses = _scenery(rng, reach, len(seconds))
-    for _ in range(int(rng.integers(3, 11))):
+    for _ in range(int(rng.integers(4, 15))):
         kind, sizes, pose = _thing(rng, seconds, reach)
         kinds.append(kind)
         half.append(sizes)
         poses.append(pose)
     world_from_body = np.stack(poses, axis=1)
     world_from_camera = _camera(rng, seconds, reach, world_from_body[:, 1:, :3, 3])
-    field_of_view = np.radians(rng.uniform(25.0, 90.0) if rng.random() < 0.5 else rng.uniform(40.0, 65.0))
+    field_of_view = np.radians(rng.uniform(25.0, 90.0) if rng.random() < 0.3 else rng.uniform(38.0, 60.0))
     focal = size / 2 / np.tan(field_of_view / 2)
     K = np.array([[focal, 0.0, size / 2], [0.0, focal, size / 2], [0.0, 0.0, 1.0]])
     sun = rng.standard_normal(3) * [1.0, 1.0, 0.3] + [0.0, 0.0, 1.0]
@@ -117,16 +117,16 @@ def _scenery(
 def _thing(rng: np.random.Generator, seconds: np.ndarray, reach: float) -> tuple[int, np.ndarray, np.ndarray]:
     """A solid and its way: at rest, tossed, sliding, or hovering and turning."""
     kind = int(rng.choice([Kind.BALL, Kind.CUBE, Kind.CAN]))
-    size = float(np.exp(rng.uniform(np.log(0.06), np.log(0.35)))) * reach
+    size = float(np.exp(rng.uniform(np.log(0.05), np.log(0.35)))) * reach
     sizes = size * rng.uniform(0.5, 1.2, 3) if rng.random() < 0.7 else np.full(3, size)
     if kind == Kind.CAN:
         sizes[1] = sizes[0]
     start = np.array([*rng.uniform(-reach, reach, 2), sizes[2]])
-    way = rng.choice(["rest", "tossed", "sliding", "hovering"], p=[0.4, 0.35, 0.15, 0.1])
+    way = rng.choice(["rest", "tossed", "sliding", "hovering"], p=[0.5, 0.3, 0.12, 0.08])
     angle = rng.uniform(0, 2 * np.pi)
     if way == "rest":
         return kind, sizes, rigid(_yaw(np.full(len(seconds), angle)), np.tile(start, (len(seconds), 1)))
-    speed = rng.uniform(0.2, 1.0) * reach
+    speed = rng.uniform(0.05, 0.7) * reach
     heading = rng.uniform(0, 2 * np.pi)
     velocity = speed * np.array([np.cos(heading), np.sin(heading), 0.0])
     if way == "sliding":
@@ -139,7 +139,7 @@ def _thing(rng: np.random.Generator, seconds: np.ndarray, reach: float) -> tuple
         sway = amplitude * np.sin(rng.uniform(1.0, 4.0, 3) * seconds[:, None] + phase)
         return kind, sizes, rigid(turn, start + sway * [1.0, 1.0, 0.4])
     radius = float(np.linalg.norm(sizes))
-    height = _hops(rng.uniform(0.0, 1.5) * reach, rng.uniform(-1.0, 6.0), rng.uniform(0.2, 0.7), seconds)
+    height = _hops(rng.uniform(0.0, 1.0) * reach, rng.uniform(-0.5, 1.0) * reach, rng.uniform(0.2, 0.7), seconds)
     path = start + seconds[:, None] * velocity
     path[:, 2] = radius + height
     return kind, sizes, rigid(turn, path)
@@ -165,15 +165,15 @@ def _camera(
 ) -> Float64[np.ndarray, "T 4 4"]:
     """An eye on a straight line, around the scene, driving, or still, that looks at a place which moves as well."""
     share = (seconds / seconds.max())[:, None]
-    angle, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(3.0, 45.0))
-    distance = rng.uniform(1.0, 2.2) * reach
+    angle, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(3.0, 55.0))
+    distance = rng.uniform(1.2, 3.0) * reach
     way = rng.choice(["line", "around", "drive", "still"], p=[0.5, 0.25, 0.15, 0.1])
-    angles = angle + (rng.uniform(-1.0, 1.0) * share[:, 0] if way == "around" else np.zeros(len(seconds)))
+    angles = angle + (rng.uniform(-1.3, 1.3) * share[:, 0] if way == "around" else np.zeros(len(seconds)))
     around = np.stack([np.cos(angles), np.sin(angles), np.full(len(seconds), np.tan(elevation))], axis=-1)
     eye = distance * around / np.linalg.norm(around, axis=-1, keepdims=True)
     gaze = np.tile(rng.uniform(-0.3, 0.3, 3) * reach + [0.0, 0.0, 0.2 * reach], (len(seconds), 1))
     if way == "line":
-        eye = eye + share * rng.uniform(-0.5, 0.5, 3) * reach
+        eye = eye + share * rng.uniform(-0.7, 0.7, 3) * reach
         gaze = gaze + share * rng.uniform(-0.4, 0.4, 3) * reach
     if way == "drive":
         ahead = (gaze[0] - eye[0]) * [1.0, 1.0, 0.0]
@@ -211,11 +211,11 @@ def _spin(rng: np.random.Generator, seconds: Float64[np.ndarray, " T"], rate: fl
 
 
 def _look(rng: np.random.Generator, half: Float64[np.ndarray, "B 3"]) -> Look:
-    """Textures whose grain goes from a fifth of a thing to twice its size."""
+    """Textures whose grain goes from a hundredth of a thing to its size."""
     count, size = len(half), np.minimum(half.max(axis=1), 3.0)
     return Look(
         fields=rng.integers(len(textures.bank()), size=(count, 2)),
-        repeats=np.exp(rng.uniform(np.log(0.15), np.log(1.5), (count, 2))) / size[:, None],
+        repeats=np.exp(rng.uniform(np.log(0.3), np.log(4.0), (count, 2))) / size[:, None],
         offsets=rng.random((count, 2, 3)),
         palettes=np.stack([textures.palette(rng) for _ in range(count)]),
         mottle=rng.uniform(0.0, 1.2, count),

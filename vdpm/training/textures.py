@@ -126,9 +126,11 @@ def look_up(
 
 def palette(rng: np.random.Generator) -> Float[np.ndarray, "256 3"]:
     """A curve through a few colours of one mood, linear light."""
-    stops = int(rng.integers(2, 6))
-    base, spread = rng.random(3), rng.choice([0.1, 0.3, 1.0])
-    colours = np.clip(base + spread * (rng.random((stops, 3)) - 0.5), 0.02, 0.95) ** rng.uniform(1.0, 2.2)
+    stops, vivid = int(rng.integers(2, 6)), rng.choice([0.15, 0.4, 1.0])
+    base, spread = rng.random(), rng.choice([0.2, 0.5, 1.0])
+    grey = base + spread * (rng.random((stops, 1)) - 0.5)
+    tint = vivid * (rng.random(3) - 0.5) + 0.5 * vivid * (rng.random((stops, 3)) - 0.5)
+    colours = np.clip(grey + tint, 0.03, 0.95) ** 1.8
     at = np.sort(np.concatenate([[0.0, 1.0], rng.random(stops - 2)]))
     value = np.linspace(0.0, 1.0, 256)
     return np.stack([np.interp(value, at, colours[:, channel]) for channel in range(3)], axis=-1)
