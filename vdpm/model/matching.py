@@ -19,6 +19,8 @@ from vdpm.model.stem import STEP
 SHARPNESS = 30.0
 """Initial scale of the logits; features have length 1."""
 SHARPEST = 100.0
+UNLIKE = 0.6
+"""Initial likeness below which there is no match."""
 REACH = 2.5
 """Features around the best match that have a say in where it is exactly."""
 
@@ -35,6 +37,10 @@ class Match:
     found: Float[Tensor, "B F n"]
     """Probability that there is one."""
 
+    def detached(self) -> "Match":
+        """Without gradients: matches are taught by correspondences, not by what is made of them."""
+        return Match(**{name: value.detach() for name, value in vars(self).items()})
+
 
 class Matching(nn.Module):
     """Features to match by, from the stem and the tokens of the last level."""
@@ -46,6 +52,8 @@ class Matching(nn.Module):
         self.fine = nn.Conv2d(sizes.stem, sizes.matching, 3, padding=1)
         self.mix = nn.Conv2d(sizes.matching, sizes.matching, 3, padding=1)
         self.none = nn.Linear(sizes.matching, 1)
+        """How alike the best pair has to be, from -1 to 1."""
+        nn.init.constant_(self.none.bias, UNLIKE)
         self.sharpness = nn.Parameter(torch.tensor(math.log(SHARPNESS)))
 
     def features(
@@ -62,8 +70,8 @@ class Matching(nn.Module):
             query = source.flatten(3).transpose(2, 3).to(self.none.weight.dtype)
             key = functional.normalize(target.flatten(2).to(query.dtype), dim=1)[:, None]
             scale = self.sharpness.exp().clamp(max=SHARPEST)
-            pairs = scale * functional.normalize(query, dim=-1) @ key
-            return self._match(pairs, self.none(query), target.shape[-1])
+            query = functional.normalize(query, dim=-1)
+            return self._match(scale * query @ key, scale * self.none(query), target.shape[-1])
 
     def _match(self, pairs: Float[Tensor, "B F n n"], none: Float[Tensor, "B F n 1"], columns: int) -> Match:
         logits = torch.cat((pairs, none), dim=-1)
@@ -71,7 +79,9 @@ class Matching(nn.Module):
         best = places[pairs.argmax(-1)]
         apart = torch.cdist(best.flatten(0, 2), places).view(pairs.shape)
         near = pairs.masked_fill(apart > REACH * STEP, -math.inf).softmax(-1)
-        return Match(logits=logits, near=near, place=near @ places.to(near.dtype), found=1.0 - logits.softmax(-1)[..., -1])
+        return Match(
+            logits=logits, near=near, place=near @ places.to(near.dtype), found=1.0 - logits.softmax(-1)[..., -1]
+        )
 
 
 @kept

@@ -70,7 +70,7 @@ class Motion(nn.Module):
         """Gates nearly shut, and nothing beside what they let through."""
         for layer, bias in ((self.gates, CLOSED), (self.rest, 0.0)):
             nn.init.zeros_(layer.weight)
-            nn.init.constant_(layer.bias, bias)
+            nn.init.constant_(layer.get_parameter("bias"), bias)
 
     def forward(
         self,

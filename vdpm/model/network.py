@@ -72,17 +72,26 @@ class Network(nn.Module):
         moved = self.decoder(encoded.levels, self.conditions(encoded.levels, times), encoded.grid)
         return self.here(encoded), self.point_head(moved, encoded.grid, encoded.fine), self.poses(encoded.levels)
 
-    def answer(self, images: Float[Tensor, "B S 3 H W"], target: Int[Tensor, " B"]) -> Answer:
-        """P, Q at one target time for each window, pose encodings, and the match that Q rests on."""
-        encoded = self.encode(images)
-        here, found = self.here(encoded), self.poses(encoded.levels)
+    def answer(
+        self, images: Float[Tensor, "B S 3 H W"], target: Int[Tensor, " B"], *, half_heads: bool = False
+    ) -> Answer:
+        """P, Q at one target time for each window, pose encodings, and the match that Q rests on.
+
+        Under autocast the point head is in single precision, as V-DPM's is, unless `half_heads`.
+        """
+        device, encoded = images.device.type, self.encode(images)
+        half = half_heads and torch.is_autocast_enabled(device)
+        with torch.autocast(device, enabled=half):
+            here = self.here(encoded)
+        with torch.autocast(device, enabled=False):
+            found = self.poses(encoded.levels)
         if self.sizes.matching:
             there, match = self.carried(encoded, here, found[-1].detach(), target)
-        else:
-            condition = self.conditions(encoded.levels, target[:, None])
-            moved = self.decoder(encoded.levels, condition, encoded.grid)
-            there, match = self.point_head(moved, encoded.grid, encoded.fine), None
-        return Answer(here=here, there=there, poses=found, match=match)
+            return Answer(here=here, there=there, poses=found, match=match)
+        moved = self.decoder(encoded.levels, self.conditions(encoded.levels, target[:, None]), encoded.grid)
+        with torch.autocast(device, enabled=half):
+            there = self.point_head(moved, encoded.grid, encoded.fine)
+        return Answer(here=here, there=there, poses=found, match=None)
 
     def encode(self, images: Float[Tensor, "B S 3 H W"]) -> Encoded:
         """The backbone."""
@@ -113,7 +122,7 @@ class Network(nn.Module):
         points = sampled(here[0].detach()).flatten(2, 3).to(match.place.dtype)
         ends = Ends(here=points[:, asked], target=points[one, target], centre=poses.centre(cameras[one, target]))
         tokens = self._told(encoded, target, frames)
-        step, sure = self.motion(match, ends, tokens, encoded.fine[:, asked], encoded.grid)
+        step, sure = self.motion(match.detached(), ends, tokens, encoded.fine[:, asked], encoded.grid)
         return (here[0][:, asked] + step, 1.0 + sure.exp()), match
 
     def _told(

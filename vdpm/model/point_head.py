@@ -1,5 +1,7 @@
 """The point head: levels of tokens to a point and a confidence per pixel."""
 
+from typing import cast
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -66,7 +68,10 @@ class PointHead(nn.Module):
             features[0] = features[0] + self.skip(fine)
         size = rows * self.sizes.patch, columns * self.sizes.patch
         x = functional.interpolate(self.fuse(features), size=size, mode="bilinear", align_corners=True)
-        return self.scratch["output_conv2"](add_positions(x, columns / rows))
+        convolution, rectifier, last = cast(nn.Sequential, self.scratch["output_conv2"])
+        hidden = rectifier(convolution(add_positions(x, columns / rows)))
+        with torch.autocast(hidden.device.type, enabled=False):  # points in half precision are a step of 0.4 % apart
+            return last(hidden.to(last.weight.dtype))
 
     def project(self, number: int, level: Float[Tensor, "N P D"], grid: tuple[int, int]) -> Float[Tensor, "N C h w"]:
         """One level of tokens as features, resized to 4, 2, 1 or 1/2 times the grid."""

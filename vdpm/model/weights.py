@@ -7,6 +7,7 @@ for the published network at full size. Nothing here runs what a file says: pick
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -158,9 +159,14 @@ def _announce(licence: str) -> str:
 
 def write_network(network: Network, folder: Path) -> Path:
     """Write `model.safetensors`, whole or not at all; the licence that the weights came with goes along."""
+    return write_weights(network.state_dict(), network.sizes, network.licence, folder)
+
+
+def write_weights(weights: Mapping[str, Tensor], sizes: Sizes, licence: str, folder: Path) -> Path:
+    """`write_network` for weights that are in no network."""
     path = folder / NAMES[0]
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    facts = {"format": "pt", "sizes": json.dumps(asdict(network.sizes)), "licence": network.licence}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    facts = {"format": "pt", "sizes": json.dumps(asdict(sizes)), "licence": licence}
     with replacing(path) as file:
         try:
             save_file(state, file.name, metadata=facts)

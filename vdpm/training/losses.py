@@ -1,0 +1,200 @@
+"""What training minimises. Every loss is a mean inside each window first and then over the batch, as V-DPM's ablation asks.
+
+P and Q follow DPM's confidence-calibrated loss c |e| - alpha log c, cameras VGGT's loss. The rest is ours, for training
+from nothing: pixels in motion weigh more in P and Q alike, displacements are compared with displacements, and matches are
+taught by the exact correspondences that the data have.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from vdpm.model.matching import Match
+from vdpm.model.network import Answer
+from vdpm.model.stem import STEP, sampled
+from vdpm.training.sample import MOVING, Batch
+
+FARTHEST = 100.0
+"""Translations are clamped there, as VGGT does."""
+FADING = 0.6
+"""Weight of each step of the camera head relative to the one after it."""
+WIDEST = 2.0
+"""Features: a 2-D displacement that is farther off than that is the business of the matching loss."""
+TINY = 1e-9
+PER_PIXEL = "B S H W"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """Which losses there are, and how much each counts."""
+
+    points: float = 1.0
+    """P."""
+    moved: float = 1.0
+    """Q."""
+    camera: float = 5.0
+    confidence: float = 0.2
+    """alpha of the confidence term in P and Q; 0 leaves confidences out, for little data."""
+    motion_weight: float = 1.0
+    """How much more a moving pixel counts than one at rest, in P and Q alike: weighing Q alone gives false gains."""
+    displacement: float = 0.0
+    """Q - P."""
+    flat: float = 0.0
+    """2-D displacement of matches; for networks that match."""
+    matching: float = 0.0
+    """Cross-entropy of matches; for networks that match."""
+    camera_norm: Literal["l1", "huber"] = "l1"
+
+
+def losses(answer: Answer, batch: Batch, objective: Objective) -> dict[str, Tensor]:
+    """The losses that count, by name, before they are weighted."""
+    alpha, weight = objective.confidence, 1.0 + (objective.motion_weight - 1.0) * batch.moving.float()
+    here, there, match = answer.here, answer.there, answer.match
+    found = {
+        "points": point_loss(*here, batch.here, weight * batch.valid, alpha),
+        "moved": point_loss(*there, batch.there, weight * batch.known, alpha),
+        "camera": camera_loss(answer.poses, batch, objective.camera_norm),
+    }
+    if objective.displacement:
+        found["displacement"] = displacement_loss(there[0] - here[0], batch)
+    if match is not None and objective.flat:
+        found["flat"] = flat_loss(match, batch, objective.motion_weight)
+    if match is not None and objective.matching:
+        found["matching"] = matching_loss(match, batch, objective.motion_weight)
+    return found
+
+
+def total(found: dict[str, Tensor], objective: Objective) -> Tensor:
+    """The weighted sum."""
+    return torch.stack([getattr(objective, name) * value for name, value in found.items()]).sum()
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean inside each example, then over the batch; an example without weights counts as 0."""
+    values, weights = values.flatten(1), weights.flatten(1).to(values.dtype)
+    return ((values * weights).sum(1) / weights.sum(1).clamp(min=TINY)).mean()
+
+
+def _length(vectors: Float[Tensor, "*N C"]) -> Float[Tensor, "*N"]:
+    """Euclidean length, whose gradient at 0 is 0."""
+    return (vectors.square().sum(-1) + TINY).sqrt()
+
+
+def point_loss(
+    points: Float[Tensor, "B S H W 3"],
+    confidence: Float[Tensor, "B S H W"],
+    truth: Float[Tensor, "B S H W 3"],
+    weight: Float[Tensor, "B S H W"],
+    alpha: float,
+) -> Float[Tensor, ""]:
+    """c |e| - alpha log c, or |e| when alpha is 0 (DUSt3R, Wang et al. 2024; DPM, Sucar et al. 2025)."""
+    error = _length(points - truth)
+    return _mean(confidence * error - alpha * confidence.log() if alpha else error, weight)
+
+
+def camera_loss(
+    steps: list[Float[Tensor, "B S 9"]], batch: Batch, norm: Literal["l1", "huber"] = "l1"
+) -> Float[Tensor, ""]:
+    """Translation + quaternion + half the fields of view, later steps of the camera head counting more (VGGT)."""
+    truth = batch.cameras.to(steps[0].dtype)
+    parts = []
+    for number, step in enumerate(steps):
+        guess = torch.cat((step[..., :3].clamp(-FARTHEST, FARTHEST), step[..., 3:]), dim=-1)
+        error = (
+            functional.huber_loss(guess, truth, reduction="none", delta=0.1)
+            if norm == "huber"
+            else _absolute(guess - truth)
+        )
+        shares = error[..., :3].mean(-1) + error[..., 3:7].mean(-1) + 0.5 * error[..., 7:].mean(-1)
+        parts.append(FADING ** (len(steps) - 1 - number) * _mean(shares, batch.posed[:, None].expand(shares.shape)))
+    return torch.stack(parts).mean()
+
+
+def _absolute(x: Tensor) -> Tensor:
+    return x.abs()
+
+
+def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch) -> Float[Tensor, ""]:
+    """Error of displacements relative to their mean length in the window; what moves and what rests count alike.
+
+    With nothing at rest this is the displacement error of the benchmark: 1 says that nothing moves. The mean length is
+    taken for `MOVING` where it is less.
+    """
+    truth, others = batch.there - batch.here, _others(batch)[..., None, None]
+    moving, resting = batch.moving & others, batch.known & ~batch.moving & others
+    error, length = _length(steps - truth), _length(truth.to(steps.dtype))
+    count = moving.flatten(1).sum(1).clamp(min=1)
+    typical = ((length * moving).flatten(1).sum(1) / count).clamp(min=MOVING)
+    relative = error / typical[:, None, None, None]
+    return _mean(relative, moving) + _mean(relative, resting)
+
+
+def _others(batch: Batch) -> Bool[Tensor, "B S"]:
+    """Frames that are not the target frame: what is seen at its own time does not move."""
+    return torch.arange(batch.images.shape[1], device=batch.target.device) != batch.target[:, None]
+
+
+def _at_features(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where the points of the pixels that features stand for are in the target frame, whether they are seen there, whether
+    that is known, and whether they move."""
+    maps = (batch.pixels, batch.visible[..., None], batch.known[..., None], batch.moving[..., None])
+    place, seen, known, moving = (sampled(values).flatten(2, 3) for values in maps)
+    others = _others(batch)[..., None]
+    return place, seen[..., 0] & known[..., 0] & others, known[..., 0] & others, moving[..., 0]
+
+
+def flat_loss(match: Match, batch: Batch, motion_weight: float) -> Float[Tensor, ""]:
+    """Distance of matches to where they should be, in features, for what is visible; bounded."""
+    place, seen, _, moving = _at_features(batch)
+    error = _length((match.place - place) / STEP).clamp(max=WIDEST)
+    return _mean(error, seen * (1.0 + (motion_weight - 1.0) * moving))
+
+
+def matching_loss(match: Match, batch: Batch, motion_weight: float) -> Float[Tensor, ""]:
+    """Cross-entropy with the true match: shared among the four features around it, or none for what is hidden."""
+    place, seen, known, moving = _at_features(batch)
+    height, width = (size // STEP for size in batch.images.shape[-2:])
+    chances = match.logits.log_softmax(-1)
+    spread = torch.stack([share * chances.gather(-1, index[..., None])[..., 0]
+                          for index, share in _corners(place.to(chances.dtype), height, width)]).sum(0)  # fmt: skip
+    entropy = -torch.where(seen, spread, chances[..., -1])
+    return _mean(entropy, known * (1.0 + (motion_weight - 1.0) * moving)) / math.log(chances.shape[-1])
+
+
+def _corners(place: Float[Tensor, "*N 2"], height: int, width: int) -> list[tuple[Tensor, Tensor]]:
+    """The four features around a pixel of the target frame, and bilinear shares."""
+    size = torch.tensor([width, height], device=place.device, dtype=place.dtype)
+    grid = ((place - (STEP // 2 + 0.5)) / STEP).clamp(min=0).minimum(size - 1)
+    low = grid.floor().minimum(size - 2)
+    part = grid - low
+    corners = []
+    for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        share = (part[..., 0] if right else 1 - part[..., 0]) * (part[..., 1] if down else 1 - part[..., 1])
+        corners.append((((low[..., 1] + down) * width + low[..., 0] + right).long(), share))
+    return corners
+
+
+@torch.no_grad()
+def measures(answer: Answer, batch: Batch) -> dict[str, tuple[float, float]]:
+    """What to watch, each as a sum and a count, so that several batches can be joined.
+
+    `displacement_error`: mean |(Q - P) - truth| over mean |truth|, of moving pixels. `match_accuracy`, `match_moving`:
+    share of visible (moving) pixels matched to within one feature. `point_error`: mean |P - truth|.
+    """
+    moving, truth = batch.moving & _others(batch)[..., None, None], batch.there - batch.here
+    off = _length(answer.there[0] - answer.here[0] - truth)
+    found = {
+        "displacement_error": (float(off[moving].sum()), float(_length(truth)[moving].sum())),
+        "point_error": (float(_length(answer.here[0] - batch.here)[batch.valid].sum()), float(batch.valid.sum())),
+    }
+    if answer.match is not None:
+        place, seen, _, moves = _at_features(batch)
+        right = _length(answer.match.place - place) < STEP
+        for name, mask in (("match_accuracy", seen), ("match_moving", seen & moves)):
+            found[name] = (float((right & mask).sum()), float(mask.sum()))
+    return found
