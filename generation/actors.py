@@ -6,8 +6,8 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from generation import motions, people, wardrobe
 from generation.motions import Pose
-from generation.quaternions import about, matrices
-from generation.scene import Asset, Body
+from generation.quaternions import about, conjugate, matrices, multiply, rotate
+from generation.scene import Asset, Body, Joint
 from generation.shapes import scaled
 from vdpm.geometry import rigid, transform
 
@@ -62,9 +62,28 @@ def person(
                 world_from_body=path,
                 shapes=shapes[:, used],
                 facts=facts,
+                group=name,
+                joints=() if number else joints(pose, path, height / STANDARD_HEIGHT),
             )
         )
     return tuple(garments)
+
+
+def joints(pose: Pose, path: Float64[np.ndarray, "T 4 4"], scale: float) -> tuple[Joint, ...]:
+    """The joints of a skeleton that has been scaled and put on a path."""
+    root, found = conjugate(pose.rotation[:, 0]), []
+    for number, bone in enumerate(motions.SKELETON):
+        place = scale * rotate(root, pose.origin[:, number] - pose.origin[:, 0])
+        turn = multiply(conjugate(pose.rotation[:, bone.parent]), pose.rotation[:, number])
+        found.append(
+            Joint(
+                name=bone.name,
+                kind="revolute" if bone.hinge else "ball",
+                place=transform(path, place),
+                position=2 * np.arctan2(turn[:, 1:] @ motions.RIGHT, turn[:, 0]) if bone.hinge else None,
+            )
+        )
+    return tuple(found)
 
 
 def rounded(shapes: Float32[np.ndarray, "T V 3"]) -> Float32[np.ndarray, "T V 3"]:

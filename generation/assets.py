@@ -54,6 +54,7 @@ def draw(rng: np.random.Generator, size: float) -> Asset:
         licence=asset.licence,
         collision=asset.collision,
         texture=asset.texture,
+        scale=size,
     )
 
 

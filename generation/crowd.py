@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from generation import assets, materials
+from generation.contacts import Touching
 from generation.kubric_compat import kb
-from generation.physics import Region, Simulation
+from generation.physics import FLOOR, Region, Simulation
 from generation.scene import Asset, Body
 
 FRAME_RATE = 12
@@ -24,6 +25,8 @@ class Crowd:
 
     simulation: Simulation
     floor_half_width: float
+    touching: Touching = Touching()
+    """Filled by `bodies`."""
     added: list[tuple[kb.FileBasedObject, Asset, str]] = field(default_factory=list)
 
     @classmethod
@@ -60,15 +63,17 @@ class Crowd:
 
     def bodies(self, look: np.random.Generator) -> tuple[Body, ...]:
         """Run the simulation: the floor, then the things in the order they were added, with their paths."""
-        paths = self.simulation.run()
+        course = self.simulation.run()
         self.simulation.close()
+        self.touching, paths = course.touching, course.paths
         frames = len(next(iter(paths.values())))
         things = (
             Body(
-                name=f"thing_{number:02d}",
+                name=_name(number),
                 asset=asset,
                 material=materials.for_object(look, asset),
                 world_from_body=paths[thing.uid],
+                velocity=course.velocities[thing.uid],
                 facts={
                     "role": role,
                     "mass": thing.mass,
@@ -85,16 +90,21 @@ class Crowd:
     ) -> kb.FileBasedObject:
         asset = assets.draw(rng, size=rng.uniform(*sizes))
         thing = self.simulation.add(asset, DENSITY)
+        self.simulation.names[thing.uid] = _name(len(self.added))
         self.simulation.place(thing, region, rng)
         thing.friction, thing.restitution = 1.0, 0.0
         self.added.append((thing, asset, role))
         return thing
 
 
+def _name(number: int) -> str:
+    return f"thing_{number:02d}"
+
+
 def ground(look: np.random.Generator, frames: int, half_width: float) -> Body:
     """The floor as a body that never moves."""
     return Body(
-        name="floor",
+        name=FLOOR,
         asset=assets.floor(half_width),
         material=materials.for_floor(look),
         world_from_body=np.tile(np.eye(4), (frames, 1, 1)),

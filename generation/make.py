@@ -18,10 +18,10 @@ from jaxtyping import Int32
 from generation import families
 from generation.gate import refusal
 from generation.optics import focus
-from generation.scene import Body, Optics, Scene, surfaces
+from generation.scene import Body, Joint, Optics, Scene, physics, surfaces
 from vdpm.clip import Clip
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever a change alters the bytes of a clip."""
 ATTEMPTS = 20
 """Scenes drawn for a clip before it counts as failed."""
@@ -105,6 +105,7 @@ def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: lis
         cameras=scene.cameras,
         surfaces=surfaces(scene),
         meta=_meta(scene, recipe, index, refused),
+        physics=physics(scene),
     )
     if wrong := problems(clip):
         raise RuntimeError("; ".join(wrong))
@@ -130,6 +131,7 @@ def _meta(scene: Scene, recipe: Recipe, index: int, refused: list[str]) -> dict[
         **asdict(recipe),
         "frame_rate": scene.frame_rate,
         "bodies": [_body_meta(body) for body in scene.bodies],
+        "joints": [_joint_meta(body, joint) for body in scene.bodies for joint in body.joints],
         "light": {**asdict(scene.light), "hdri": scene.light.hdri.name, "licence": HDRI_LICENCE},
         "generator_version": GENERATOR_VERSION,
         "packages": {name: version(name) for name in packages},
@@ -144,7 +146,20 @@ def _body_meta(body: Body) -> dict[str, Any]:
         "asset": body.asset.id,
         "licence": body.asset.licence,
         "material": body.material.pattern,
+        "object": body.group or body.name,
+        "scale": body.asset.scale,
         **body.facts,
+    }
+
+
+def _joint_meta(body: Body, joint: Joint) -> dict[str, Any]:
+    """Limits that are not there are null, for JSON has no infinity."""
+    limits = {end: getattr(joint, end) for end in ("lower", "upper")}
+    return {
+        "object": body.group or body.name,
+        "name": joint.name,
+        "kind": joint.kind,
+        **{end: limit if np.isfinite(limit) else None for end, limit in limits.items()},
     }
 
 

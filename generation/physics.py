@@ -3,6 +3,7 @@
 The only file that imports the simulator. PyBullet is a global of the process, so a simulation belongs into a worker.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import trimesh
 from jaxtyping import Float64
 from pyquaternion import Quaternion
 
+from generation.contacts import Row, Touching, gather
 from generation.kubric_compat import PyBullet, kb
 from generation.scene import Asset, Mesh
 from vdpm.geometry import rigid
@@ -19,6 +21,7 @@ GRAVITY = (0.0, 0.0, -9.81)
 STEP_RATE = 240
 Region = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Lowest and highest corner, metres."""
+FLOOR = "floor"
 FLOOR_THICKNESS = 1.0
 
 _URDF = """<robot name="{name}"><link name="base">
@@ -26,6 +29,18 @@ _URDF = """<robot name="{name}"><link name="base">
 <inertia ixx="{i[0][0]!r}" ixy="{i[0][1]!r}" ixz="{i[0][2]!r}" iyy="{i[1][1]!r}" iyz="{i[1][2]!r}" izz="{i[2][2]!r}"/>
 </inertial><collision><geometry>{collision}</geometry></collision></link></robot>
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """Where the bodies of a simulation went, by the uid of their Kubric objects, and who pushed whom."""
+
+    paths: dict[str, Float64[np.ndarray, "T 4 4"]]
+    """world_from_body."""
+    velocities: dict[str, Float64[np.ndarray, "T 2 3"]]
+    """Linear (m/s) and angular (rad/s), world."""
+    touching: Touching
+    """By the names that `Simulation.names` has for the uids."""
 
 
 class Simulation:
@@ -42,6 +57,8 @@ class Simulation:
         floor = kb.Cube(scale=half, position=(0, 0, -FLOOR_THICKNESS / 2), static=True, background=True)
         self.scene.add(floor)
         floor.friction, floor.restitution = 1.0, 0.0
+        self.names: dict[str, str] = {floor.uid: FLOOR}
+        """What the bodies of the scene are called, by the uid of their Kubric objects."""
 
     def add(self, asset: Asset, density: float) -> kb.FileBasedObject:
         """Put a body of a density (kg/m3) into the simulation, at the origin until it is moved."""
@@ -58,7 +75,7 @@ class Simulation:
         self.scene.add(body)
         return body
 
-    def add_static(self, asset: Asset, world_from_body: Float64[np.ndarray, "4 4"]) -> None:
+    def add_static(self, asset: Asset, world_from_body: Float64[np.ndarray, "4 4"], name: str) -> None:
         """Put something that never moves into the simulation; it collides as its convex hull."""
         urdf, _ = _write_urdf(self.scratch / f"body_{len(self.scene.assets):03d}", asset, density=1.0)
         body = kb.FileBasedObject(simulation_filename=str(urdf), render_filename=None, static=True)
@@ -66,6 +83,7 @@ class Simulation:
         body.position = world_from_body[:3, 3]
         body.quaternion = tuple(Quaternion(matrix=world_from_body[:3, :3]).elements)
         body.friction, body.restitution = 0.8, 0.2
+        self.names[body.uid] = name
 
     def place(self, body: kb.FileBasedObject, region: Region, rng: np.random.Generator) -> None:
         """Turn a body at random and move it into a box-shaped region where it touches nothing.
@@ -87,13 +105,36 @@ class Simulation:
         """Let everything fall and come to rest for a while before the first frame."""
         self.simulator.run(frame_start=-frames, frame_end=0)
 
-    def run(self) -> dict[str, Float64[np.ndarray, "T 4 4"]]:
-        """Simulate the clip; world_from_body of each body by the uid of its Kubric object."""
-        animation, _ = self.simulator.run(frame_start=0, frame_end=self.scene.frame_end)
-        return {
-            body.uid: rigid(_rotations(path["quaternion"]), np.array(path["position"]))
-            for body, path in animation.items()
-        }
+    def run(self) -> Course:
+        """Simulate the clip."""
+        animation, collisions = self.simulator.run(frame_start=0, frame_end=self.scene.frame_end)
+        steps, frames = STEP_RATE // self.scene.frame_rate, self.scene.frame_end + 1
+        rows = [
+            Row(
+                step=round(row["frame"] * steps),
+                first=self._name(row["instances"][1]),
+                second=self._name(row["instances"][0]),
+                position=row["position"],
+                normal=row["contact_normal"],
+                force=row["force"],
+            )
+            for row in collisions
+            if row["frame"] > 0  # before the first step these are of the simulation before
+        ]
+        return Course(
+            paths={
+                body.uid: rigid(_rotations(path["quaternion"]), np.array(path["position"]))
+                for body, path in animation.items()
+            },
+            velocities={
+                body.uid: np.stack([path["velocity"], path["angular_velocity"]], axis=1).astype(np.float64)
+                for body, path in animation.items()
+            },
+            touching=gather(rows, range(1, frames * steps), steps, frames),
+        )
+
+    def _name(self, body: kb.PhysicalObject) -> str:
+        return self.names.get(body.uid, body.uid)
 
     def close(self) -> None:
         """Give the simulator's memory back. Kubric's client would disconnect by number again when it is collected, and

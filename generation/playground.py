@@ -4,6 +4,7 @@ Kubric's simulator has no joints, so this one speaks to PyBullet itself. PyBulle
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Float64
 
+from generation.contacts import Row
 from generation.kubric_compat import RedirectStream
 from generation.physics import GRAVITY, STEP_RATE
 from generation.quaternions import matrices, unit
@@ -38,6 +40,8 @@ class Joint:
     lower: float
     upper: float
     """Limits, radians or metres; -inf and inf if it turns on and on."""
+    slides: bool = False
+    """Whether it is prismatic, not revolute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,26 @@ class Drive:
     def at(self, seconds: float) -> Float64[np.ndarray, " J"]:
         """The targets at a time."""
         return self.centre + self.amplitude * np.sin(2 * np.pi * self.hertz * seconds + self.phase)
+
+
+Link = tuple[int, int]
+"""Body and link of the simulation; link -1 is the base."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """Where everything went."""
+
+    paths: dict[Link, Poses]
+    """world_from_link."""
+    velocities: dict[Link, Float64[np.ndarray, "T 2 3"]]
+    """Of the link's origin (m/s) and angular (rad/s), world."""
+    angles: dict[int, Float64[np.ndarray, "T J"]]
+    """Of the joints that move, by robot."""
+    rows: list[Row]
+    """Contact points; bodies are named by `Playground.label`."""
+    steps: range
+    """The steps that the rows are of."""
 
 
 class Playground:
@@ -87,6 +111,7 @@ class Playground:
                 name=row[1].decode(),
                 lower=row[8] if row[8] < row[9] else -np.inf,
                 upper=row[9] if row[8] < row[9] else np.inf,
+                slides=row[2] == pybullet.JOINT_PRISMATIC,
             )
             for row in rows
             if row[2] in (pybullet.JOINT_REVOLUTE, pybullet.JOINT_PRISMATIC)
@@ -128,26 +153,76 @@ class Playground:
         self.client.resetBasePositionAndOrientation(thing, (x, y, 2 * CLEARANCE - low), quaternion)
         return thing
 
-    def run(self, start: float, frames: int, frame_rate: int) -> dict[tuple[int, int], Poses]:
-        """Simulate from a time before 0 to the last frame; world_from_link by body and link (-1 = base)."""
-        steps, path = STEP_RATE // frame_rate, []
-        for step in range(round(start * STEP_RATE), steps * (frames - 1) + 1):
-            if step >= 0 and step % steps == 0:
-                path.append(self.poses())
+    def run(self, start: float, frames: int, frame_rate: int) -> Course:
+        """Simulate from a time before 0 to the last frame, and half a frame on."""
+        per_frame = STEP_RATE // frame_rate
+        steps = range(round(start * STEP_RATE), per_frame * (frames - 1) + per_frame // 2)
+        rows, poses, speeds, angles = [], [], [], []
+        for step in steps:
+            if step >= 0 and step % per_frame == 0:
+                poses.append(self.poses())
+                speeds.append(self.speeds())
+                angles.append({robot: self.angles(robot) for robot in self.drives})
             self._drive(step / STEP_RATE)
             self.client.stepSimulation()
-        return {key: np.stack([poses[key] for poses in path]) for key in path[0]}
+            rows += self._contacts(step + 1) if step + 1 > -per_frame // 2 else ()
+        return Course(
+            paths={key: np.stack([now[key] for now in poses]) for key in poses[0]},
+            velocities={key: np.stack([now[key] for now in speeds]) for key in speeds[0]},
+            angles={key: np.stack([now[key] for now in angles]) for key in angles[0]},
+            rows=rows,
+            steps=range(steps.start + 1, steps.stop + 1),
+        )
 
-    def poses(self) -> dict[tuple[int, int], Float64[np.ndarray, "4 4"]]:
-        """world_from_link of everything now, by body and link."""
+    @staticmethod
+    def label(link: Link) -> str:
+        """The name of a link in the rows of contacts."""
+        return f"{link[0]}/{link[1]}"
+
+    def _contacts(self, step: int) -> Iterator[Row]:
+        """The contact points of the step that has been made."""
+        for _, a, b, link_a, link_b, _, at, normal, _, force, *_ in self.client.getContactPoints():
+            yield Row(
+                step=step,
+                first=self.label((a, link_a)),
+                second=self.label((b, link_b)),
+                position=at,
+                normal=normal,
+                force=force,
+            )
+
+    def poses(self) -> dict[Link, Float64[np.ndarray, "4 4"]]:
+        """world_from_link of everything now."""
         poses = {}
-        for number in range(self.client.getNumBodies()):
-            body = self.client.getBodyUniqueId(number)
+        for body in self._bodies():
             inertial = _matrix(*self.client.getDynamicsInfo(body, -1)[3:5])
             poses[body, -1] = _matrix(*self.client.getBasePositionAndOrientation(body)) @ invert(inertial)
             for link in range(self.client.getNumJoints(body)):
                 poses[body, link] = _matrix(*self.client.getLinkState(body, link, computeForwardKinematics=True)[4:6])
         return poses
+
+    def speeds(self) -> dict[Link, Float64[np.ndarray, "2 3"]]:
+        """Velocities of the origins of all links now, and angular ones. PyBullet tells those of the centres of mass."""
+        speeds, poses = {}, self.poses()
+        for body in self._bodies():
+            centre = self.client.getBasePositionAndOrientation(body)[0]
+            speeds[body, -1] = _at_origin(poses[body, -1], centre, *self.client.getBaseVelocity(body))
+            for link in range(self.client.getNumJoints(body)):
+                state = self.client.getLinkState(body, link, computeLinkVelocity=True, computeForwardKinematics=True)
+                speeds[body, link] = _at_origin(poses[body, link], state[0], *state[6:8])
+        return speeds
+
+    def facts(self, link: Link) -> dict[str, float | bool | str]:
+        """Mass (kg), friction and restitution of a link."""
+        mass, friction, *_, restitution = self.client.getDynamicsInfo(*link)[:6]
+        return {"mass": mass, "friction": friction, "restitution": restitution}
+
+    def parent(self, link: Link) -> Link:
+        """The link that a link hangs on."""
+        return link[0], self.client.getJointInfo(*link)[16]
+
+    def _bodies(self) -> list[int]:
+        return [self.client.getBodyUniqueId(number) for number in range(self.client.getNumBodies())]
 
     def angles(self, robot: int) -> Float64[np.ndarray, " J"]:
         """Where the joints are now."""
@@ -173,3 +248,10 @@ class Playground:
 
 def _matrix(position: tuple[float, ...], xyzw: tuple[float, ...]) -> Float64[np.ndarray, "4 4"]:
     return rigid(matrices(unit(np.array(xyzw)[[3, 0, 1, 2]])), np.array(position))
+
+
+def _at_origin(
+    pose: Float64[np.ndarray, "4 4"], centre: tuple[float, ...], linear: tuple[float, ...], angular: tuple[float, ...]
+) -> Float64[np.ndarray, "2 3"]:
+    """Velocity of a body's origin and angular velocity, of the velocity of its centre of mass."""
+    return np.stack([linear + np.cross(angular, pose[:3, 3] - centre), np.array(angular)])

@@ -122,6 +122,7 @@ def asset(name: str, number: int, size: float) -> Asset:
         id=f"pybullet/{name}/{link}/{number}",
         mesh=scaled(_joined([visual.mesh for visual in group]), size),
         licence=KINDS[name].licence,
+        scale=size,
         texture=group[0].texture,
     )
 

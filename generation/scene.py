@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32, Float64, Int32
 
-from vdpm.clip import Cameras, Surfaces
+from generation.contacts import Touching, among
+from vdpm.clip import Cameras, Physics, Surfaces
 
 Rgb = tuple[float, float, float]
 Pattern = Literal["plain", "noise", "marble", "wood", "checker", "stripes", "cells", "weave", "tiles", "image"]
@@ -51,8 +52,25 @@ class Asset:
     id: str
     mesh: Mesh
     licence: str
+    scale: float = 1.0
+    """Factor on the size of the model that bears the id."""
     collision: Literal["hull", "sphere", "box"] = "hull"
     texture: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joint:
+    """Two links that move against each other, and how they do."""
+
+    name: str
+    kind: Literal["revolute", "prismatic", "ball"]
+    place: Float64[np.ndarray, "T 3"]
+    """Where it is in the world, metres."""
+    position: Float64[np.ndarray, " T"] | None = None
+    """Radians, or metres if it slides; None of a ball joint."""
+    lower: float = -np.inf
+    upper: float = np.inf
+    """Limits, radians or metres; infinite if it turns on and on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +85,12 @@ class Body:
     """Vertices in the body's frame at each time, if it is not rigid; the asset's mesh is then its shape at rest."""
     facts: dict[str, float | bool | str] = field(default_factory=dict)
     """What physics knows: mass in kg, friction, restitution, tossed or not."""
+    group: str | None = None
+    """The object that this is a part of, as a wheel is of a car; None of a body that is an object by itself."""
+    velocity: Float64[np.ndarray, "T 2 3"] | None = None
+    """Of its origin (m/s) and angular (rad/s), in the world, where a simulator knows; else the path has to tell."""
+    joints: tuple[Joint, ...] = ()
+    """Of the object, kept by one of its bodies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +144,8 @@ class Scene:
     still: bool = False
     """Whether nothing but the camera moves, by the family's law."""
     optics: Optics = Optics()
+    touching: Touching = Touching()
+    """Who pushed whom, as far as it was simulated; by the names of bodies."""
 
 
 def surfaces(scene: Scene) -> Surfaces:
@@ -140,4 +166,20 @@ def surfaces(scene: Scene) -> Surfaces:
         world_from_body=np.stack([body.world_from_body for body in scene.bodies], axis=1),
         deforming=np.concatenate([np.zeros(0), *(start + np.arange(s.shape[1]) for start, s in soft)]).astype(np.int32),
         shapes=np.concatenate([none, *(shapes for _, shapes in soft)], axis=1),
+    )
+
+
+def physics(scene: Scene) -> Physics:
+    """What the simulator knew of a scene's bodies."""
+    frames = len(scene.cameras.K)
+    unknown = np.full((frames, 2, 3), np.nan)
+    motion = np.stack([unknown if body.velocity is None else body.velocity for body in scene.bodies], axis=1)
+    joints = [joint for body in scene.bodies for joint in body.joints]
+    position = [np.full(frames, np.nan) if joint.position is None else joint.position for joint in joints]
+    return Physics(
+        velocity=motion[:, :, 0].astype(np.float32),
+        spin=motion[:, :, 1].astype(np.float32),
+        contacts=among(scene.touching, [body.name for body in scene.bodies]),
+        joint_position=np.array(position, np.float32).reshape(len(joints), frames).T,
+        joint_place=np.array([joint.place for joint in joints], np.float32).reshape(-1, frames, 3).swapaxes(0, 1),
     )

@@ -5,6 +5,7 @@ into a worker; the same calls in the same order give the same numbers.
 """
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import trimesh
 from jaxtyping import Float, Float64
 from scipy.spatial.transform import Rotation
 
+from generation.contacts import Row, Touching, gather
 from generation.kubric_compat import RedirectStream
-from generation.physics import GRAVITY
+from generation.physics import FLOOR, GRAVITY
 from generation.scene import Asset
 from generation.softshapes import Faces, Tetrahedra, Vertices, stretch, volumes
 from vdpm.geometry import rigid
@@ -70,6 +72,20 @@ Path4 = Float64[np.ndarray, "T 4 4"]
 Motion = Float64[np.ndarray, "T V 3"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """Where everything went, in the order in which it was added."""
+
+    paths: list[Path4]
+    """world_from_body of the rigid things."""
+    velocities: list[Float64[np.ndarray, "T 2 3"]]
+    """Theirs: linear (m/s) and angular (rad/s), world."""
+    motions: list[Motion]
+    """Vertices of the soft things, world."""
+    touching: Touching
+    """Rigid things only."""
+
+
 class SoftWorld:
     """A floor at z = 0 and what is added to it. `run` says where everything went; `close` must come last."""
 
@@ -86,8 +102,10 @@ class SoftWorld:
         floor = self._call("createCollisionShape", pybullet.GEOM_BOX, halfExtents=[50.0, 50.0, 0.5])
         number = self._call("createMultiBody", 0.0, floor, basePosition=[0.0, 0.0, -0.5])
         self._call("changeDynamics", number, -1, lateralFriction=FRICTION)
+        self.names = {number: FLOOR}
+        """Of rigid bodies, by their numbers."""
 
-    def add_rigid(self, asset: Asset, mass: float, world_from_body: Float64[np.ndarray, "4 4"]) -> None:
+    def add_rigid(self, asset: Asset, mass: float, world_from_body: Float64[np.ndarray, "4 4"], name: str) -> None:
         """Put a rigid thing somewhere; it collides as its convex hull."""
         number = self._call(
             "createMultiBody",
@@ -98,6 +116,7 @@ class SoftWorld:
         )
         self._call("changeDynamics", number, -1, lateralFriction=FRICTION, restitution=0.0)
         self.rigid.append(number)
+        self.names[number] = name
 
     def add_soft(self, thing: Soft, velocity: Float64[np.ndarray, " 3"]) -> None:
         """Put a soft thing where its vertices are, in the world, with a velocity (m/s)."""
@@ -107,8 +126,8 @@ class SoftWorld:
         self._call("resetBaseVelocity", number, velocity.tolist())
         self.soft.append((number, thing))
 
-    def run(self, frames: int, frame_rate: int) -> tuple[list[Path4], list[Motion]]:
-        """Where rigid things (poses) and soft things (vertices) are at each frame, the first of which is now.
+    def run(self, frames: int, frame_rate: int) -> Course:
+        """Where everything is at each frame, the first of which is now.
 
         Raises:
             RuntimeError: a soft thing came apart.
@@ -116,16 +135,25 @@ class SoftWorld:
         rate = CLOTH_STEP_RATE if any(isinstance(thing, Cloth) for _, thing in self.soft) else JELLY_STEP_RATE
         self._call("setTimeStep", 1 / rate)
         rigid_paths: list[list[np.ndarray]] = [[] for _ in self.rigid]
+        speeds: list[list[np.ndarray]] = [[] for _ in self.rigid]
         soft_paths: list[list[np.ndarray]] = [[] for _ in self.soft]
+        rows, steps = [], rate // frame_rate
         for frame in range(frames):
-            for _ in range(rate // frame_rate if frame else 0):
+            for step in range((frame - 1) * steps, frame * steps) if frame else ():
                 self._call("stepSimulation")
-            for path, number in zip(rigid_paths, self.rigid, strict=True):
+                rows += self._contacts(step + 1)
+            for path, speed, number in zip(rigid_paths, speeds, self.rigid, strict=True):
                 path.append(self._pose(number))
+                speed.append(np.array(self._call("getBaseVelocity", number)))
             for path, (number, thing) in zip(soft_paths, self.soft, strict=True):
                 path.append(self._vertices(number))
                 check(thing, path[-1])
-        return [np.stack(path) for path in rigid_paths], [np.stack(path) for path in soft_paths]
+        return Course(
+            paths=[np.stack(path) for path in rigid_paths],
+            velocities=[np.stack(speed) for speed in speeds],
+            motions=[np.stack(path) for path in soft_paths],
+            touching=gather(rows, range(1, (frames - 1) * steps + 1), steps, frames),
+        )
 
     def close(self) -> None:
         """Give the simulator's memory back."""
@@ -176,6 +204,12 @@ class SoftWorld:
             useFaceContact=1,
             collisionMargin=JELLY_MARGIN,
         )
+
+    def _contacts(self, step: int) -> Iterator[Row]:
+        """The contact points of the step that has been made, between rigid things: Bullet tells none of soft ones."""
+        for _, a, b, _, _, _, at, normal, _, force, *_ in self._call("getContactPoints"):
+            first, second = (self.names.get(number, "") for number in (a, b))
+            yield Row(step=step, first=first, second=second, position=at, normal=normal, force=force)
 
     def _pose(self, number: int) -> Float64[np.ndarray, "4 4"]:
         position, xyzw = self._call("getBasePositionAndOrientation", number)

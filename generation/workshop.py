@@ -1,10 +1,14 @@
 """Robots and things put on a floor where they do not touch, then driven: what `articulated` scenes are made of."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from generation import assets, materials, robots
-from generation.playground import Drive, Playground
-from generation.scene import Asset, Body
+from generation.contacts import Touching, gather
+from generation.physics import FLOOR, STEP_RATE
+from generation.playground import Course, Drive, Link, Playground
+from generation.scene import Asset, Body, Joint
 
 WARM_UP_SECONDS = 1.0
 DENSITY = 150.0
@@ -24,6 +28,8 @@ class Workshop:
         self.robots: list[tuple[int, str, float]] = []
         """Number in the simulation, name in `robots.KINDS`, size."""
         self.things: list[tuple[int, Asset]] = []
+        self.touching = Touching()
+        """Filled by `bodies`."""
         self.taken: list[tuple[float, float, float]] = []
         """x, y and radius of the discs of floor in use."""
 
@@ -52,33 +58,76 @@ class Workshop:
 
     def bodies(self, look: np.random.Generator, frames: int, frame_rate: int) -> tuple[Body, ...]:
         """Simulate: the links of the robots, then the things."""
-        links = [self.playground.links(robot) for robot, _, _ in self.robots]
-        paths = self.playground.run(-WARM_UP_SECONDS, frames, frame_rate)
-        self.playground.close()
+        course = self.playground.run(-WARM_UP_SECONDS, frames, frame_rate)
+        names = {(self.playground.floor, -1): FLOOR}
         found: list[Body] = []
-        for number, ((robot, name, size), index) in enumerate(zip(self.robots, links, strict=True)):
-            paint = robots.paintwork(look, name)
-            for part, (link, _) in enumerate(robots.parts(name)):
-                found.append(
-                    Body(
-                        name=f"{name}_{number}/{part:02d}_{link.replace('.', '_')}",
-                        asset=robots.asset(name, part, size),
-                        material=paint[part],
-                        world_from_body=paths[robot, index[link]],
-                        facts={"role": "robot", "robot": f"{name}_{number}", "link": link, "size": size},
-                    )
-                )
+        for number in range(len(self.robots)):
+            found += self._robot(look, number, course, names)
         for number, (thing, asset) in enumerate(self.things):
+            names[thing, -1] = f"thing_{number:02d}"
             found.append(
                 Body(
-                    name=f"thing_{number:02d}",
+                    name=names[thing, -1],
                     asset=asset,
                     material=materials.for_object(look, asset),
-                    world_from_body=paths[thing, -1],
-                    facts={"role": "thing"},
+                    world_from_body=course.paths[thing, -1],
+                    velocity=course.velocities[thing, -1],
+                    facts={"role": "thing", **self.playground.facts((thing, -1))},
                 )
             )
+        self.playground.close()
+        label = {Playground.label(link): name for link, name in names.items()}
+        rows = [replace(row, first=label[row.first], second=label[row.second]) for row in course.rows]
+        self.touching = gather(rows, course.steps, STEP_RATE // frame_rate, frames)
         return tuple(found)
+
+    def _robot(self, look: np.random.Generator, number: int, course: Course, names: dict[Link, str]) -> list[Body]:
+        """The parts of a robot, its joints with the first. Notes the name of a part of every link: of a link without a
+        shape it is one of the link that it hangs on."""
+        robot, kind, size = self.robots[number]
+        paint, links, whole = robots.paintwork(look, kind), self.playground.links(robot), f"{kind}_{number}"
+        found: list[Body] = []
+        for part, (link, _) in enumerate(robots.parts(kind)):
+            key = robot, links[link]
+            found.append(
+                Body(
+                    name=f"{whole}/{part:02d}_{link.replace('.', '_')}",
+                    asset=robots.asset(kind, part, size),
+                    material=paint[part],
+                    world_from_body=course.paths[key],
+                    velocity=course.velocities[key],
+                    facts=self._link_facts(key, whole, link, size),
+                    group=whole,
+                    joints=() if part else self._joints(robot, course),
+                )
+            )
+            names.setdefault(key, found[-1].name)
+        for index in sorted(links.values()):
+            shown = robot, index
+            while shown not in names and shown[1] >= 0:
+                shown = self.playground.parent(shown)
+            names.setdefault((robot, index), names.get(shown, found[0].name))
+        return found
+
+    def _link_facts(self, link: Link, whole: str, name: str, size: float) -> dict[str, float | bool | str]:
+        """A link has one mass, however many parts it is shown as."""
+        facts = self.playground.facts(link)
+        facts["link_mass"] = facts.pop("mass")
+        return {"role": "robot", "robot": whole, "link": name, "size": size, **facts}
+
+    def _joints(self, robot: int, course: Course) -> tuple[Joint, ...]:
+        """A joint is where the frame of the link is that it moves."""
+        return tuple(
+            Joint(
+                name=joint.name,
+                kind="prismatic" if joint.slides else "revolute",
+                place=course.paths[robot, joint.index][:, :3, 3],
+                position=angle,
+                lower=joint.lower,
+                upper=joint.upper,
+            )
+            for joint, angle in zip(self.playground.joints(robot), course.angles[robot].T, strict=True)
+        )
 
     def _movement(self, rng: np.random.Generator, kind: robots.Kind, robot: int) -> tuple[Drive, float]:
         """A drive and the radius about the robot's origin that it needs; arms keep off the floor."""

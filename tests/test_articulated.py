@@ -130,7 +130,7 @@ def test_arms_are_bolted_down_and_reach_above_the_floor():
 def test_a_dropped_box_comes_to_rest_on_the_floor(playground):
     box = procedural("box", 0)
     thing = playground.drop(box, 100.0, 0.5, -0.5, (0.0, 0.0, 0.0, 1.0))
-    path = playground.run(-1.0, frames=3, frame_rate=12)[thing, -1]
+    path = playground.run(-1.0, frames=3, frame_rate=12).paths[thing, -1]
     np.testing.assert_allclose(path[:, :2, 3], [[0.5, -0.5]] * 3, atol=0.02)
     np.testing.assert_allclose(path[:, 2, 3], -box.mesh.vertices[:, 2].min(), atol=0.01)
 

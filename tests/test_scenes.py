@@ -107,7 +107,7 @@ def test_a_tossed_body_flies_a_parabola(tmp_path):
     simulation = Simulation(tmp_path, frames=5, frame_rate=12, floor_half_width=10.0)
     ball = simulation.add(procedural("sphere", 0), density=100.0)
     ball.position, ball.velocity = (0.0, 0.0, 5.0), (1.0, -2.0, 3.0)
-    path = simulation.run()[ball.uid][:, :3, 3]
+    path = simulation.run().paths[ball.uid][:, :3, 3]
     simulation.close()
     np.testing.assert_allclose(np.diff(path, 2, axis=0) * 12**2, [[0.0, 0.0, -9.81]] * 3, atol=0.25)  # Bullet damps
 

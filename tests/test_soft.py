@@ -53,12 +53,12 @@ def drop(folder, thing, frames: int, velocity=(0.0, 0.0, 0.0), on_box: bool = Tr
     world = SoftWorld(folder)
     try:
         if on_box:
-            world.add_rigid(block(), 30.0, rigid(np.eye(3), np.array([0.0, 0.0, 0.25])))
+            world.add_rigid(block(), 30.0, rigid(np.eye(3), np.array([0.0, 0.0, 0.25])), "block")
         world.add_soft(thing, np.array(velocity))
-        paths, motions = world.run(frames, 12)
+        course = world.run(frames, 12)
     finally:
         world.close()
-    return paths, motions[0]
+    return course.paths, course.motions[0]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, UInt8
+from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +63,13 @@ class Contacts:
 
     frame: Int32[np.ndarray, " N"]
     bodies: Int32[np.ndarray, "N 2"]
-    """First and second body."""
+    """First and second body, the lower number first."""
     position: Float32[np.ndarray, "N 3"]
     """World, metres."""
     normal: Float32[np.ndarray, "N 3"]
     """World, unit: where the second body pushes the first."""
     force: Float32[np.ndarray, " N"]
-    """Mean normal force, newtons. Friction is not part of it."""
+    """Mean normal force, newtons. Friction is not part of it; what a simulator adds to part overlapping bodies is."""
     peak: Float32[np.ndarray, " N"]
     """Normal force in the simulator's step that had most of it, newtons."""
 
@@ -125,6 +125,8 @@ class Truth:
     points: Float32[np.ndarray, "S T H W 3"]
     """points[s, j] = P_{sources[s]}(t_j, pi_0)."""
     sources: tuple[int, ...]
+    seen: UInt8[np.ndarray, "S T H W"] | None = None
+    """`vdpm.raycast.Seen` of each of these points from the camera of its time; None when nobody asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +140,7 @@ class Prediction:
     world_from_camera: Float64[np.ndarray, "T 4 4"] | None = None
     depth: Float32[np.ndarray, "T H W"] | None = None
     points: Float32[np.ndarray, "S T H W 3"] | None = None
+    visible: Bool[np.ndarray, "S T H W"] | None = None
+    """Whether each of `points` is seen by the camera of its time."""
+    note: str = ""
+    """Why what is not claimed is not, for the rows that stay blank."""

@@ -39,4 +39,5 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         light=draw_light(light_rng),
         resolution=resolution,
         frame_rate=FRAME_RATE,
+        touching=workshop.touching,
     )

@@ -28,7 +28,7 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
     structure = [*_shell(look_rng, (x, y), height, frames), *_furniture(plan_rng, look_rng, (x, y), frames)]
     crowd = Crowd.on_floor(scratch, frames, floor_half_width=max(x, y) + 0.1)
     for body in structure:
-        crowd.simulation.add_static(body.asset, body.world_from_body[0])
+        crowd.simulation.add_static(body.asset, body.world_from_body[0], body.name)
     region = ((-x + 0.1, -y + 0.1, 0.0), (x - 0.1, y - 0.1, height - 0.1))
     crowd.rest(physics_rng, int(physics_rng.integers(4, 11)), region, RESTING)
     middle = ((-0.7 * x, -0.7 * y, 0.4), (0.7 * x, 0.7 * y, height - 0.1))
@@ -55,6 +55,7 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         light=light,
         resolution=resolution,
         frame_rate=FRAME_RATE,
+        touching=crowd.touching,
     )
 
 

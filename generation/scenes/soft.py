@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from generation import cameras
+from generation.contacts import Touching
 from generation.crowd import FRAME_RATE, Crowd
 from generation.lights import draw_light
 from generation.scene import Body, Scene
-from generation.softbody import SoftWorld
+from generation.softbody import FRICTION, SoftWorld
 from generation.softthings import SoftThing, cloth, jelly
 
 PROP_REGION = ((-1.6, -1.6, 0.0), (1.6, 1.6, 2.5))
@@ -35,7 +36,8 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
     things = [cloth(soft_rng, look_rng, props) for _ in range(cloths)]
     for _ in range(jellies):
         things.append(jelly(soft_rng, look_rng, props, things))
-    bodies = (floor, *simulate(props, things, frames, scratch))
+    moved, touching = simulate(props, things, frames, scratch)
+    bodies = (floor, *moved)
     K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(40, 65), shift=0.03)
     program = PROGRAMS[int(camera_rng.integers(len(PROGRAMS)))]
     times = np.arange(frames) / FRAME_RATE
@@ -46,23 +48,30 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         light=draw_light(light_rng),
         resolution=resolution,
         frame_rate=FRAME_RATE,
+        touching=touching,
     )
 
 
-def simulate(props: list[Body], things: list[SoftThing], frames: int, scratch: Path) -> tuple[Body, ...]:
-    """The props and the soft things, with their paths."""
+def simulate(
+    props: list[Body], things: list[SoftThing], frames: int, scratch: Path
+) -> tuple[tuple[Body, ...], Touching]:
+    """The props and the soft things, with their paths, and what the props touch."""
     world = SoftWorld(scratch)
     try:
         for prop in props:
-            world.add_rigid(prop.asset, float(prop.facts["mass"]), prop.world_from_body[0])
+            world.add_rigid(prop.asset, float(prop.facts["mass"]), prop.world_from_body[0], prop.name)
         for thing in things:
             world.add_soft(thing.soft, thing.velocity)
-        paths, motions = world.run(frames, FRAME_RATE)
+        course = world.run(frames, FRAME_RATE)
     finally:
         world.close()
-    moved = [replace(prop, world_from_body=path) for prop, path in zip(props, paths, strict=True)]
+    facts = {"friction": FRICTION, "restitution": 0.0}
+    moved = [
+        replace(prop, world_from_body=path, velocity=velocity, facts=prop.facts | facts)
+        for prop, path, velocity in zip(props, course.paths, course.velocities, strict=True)
+    ]
     soft = [
         thing.body(motion, f"soft_{number:02d}")
-        for number, (thing, motion) in enumerate(zip(things, motions, strict=True))
+        for number, (thing, motion) in enumerate(zip(things, course.motions, strict=True))
     ]
-    return (*moved, *soft)
+    return (*moved, *soft), course.touching

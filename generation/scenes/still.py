@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from generation import cameras
+from generation.contacts import held
 from generation.crowd import FRAME_RATE, Crowd
 from generation.lights import draw_light
 from generation.scene import Scene
@@ -25,7 +26,11 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
     crowd = Crowd.on_floor(scratch, frames, floor_half_width=40.0)
     crowd.rest(physics_rng, int(physics_rng.integers(12, 25)), REGION, SIZES)
     bodies = tuple(
-        replace(body, world_from_body=np.tile(body.world_from_body[:1], (frames, 1, 1)))
+        replace(
+            body,
+            world_from_body=np.tile(body.world_from_body[:1], (frames, 1, 1)),
+            velocity=None if body.velocity is None else 0.0 * body.velocity,
+        )
         for body in crowd.bodies(look_rng)
     )
     K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(30, 90), shift=0.05)
@@ -39,4 +44,5 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         resolution=resolution,
         frame_rate=FRAME_RATE,
         still=True,
+        touching=held(crowd.touching, frames),
     )

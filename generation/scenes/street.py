@@ -43,8 +43,10 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
     )
 
 
-def _body(name: str, asset: Asset, material: Material, path: Float64[np.ndarray, "T 4 4"], role: str) -> Body:
-    return Body(name=name, asset=asset, material=material, world_from_body=path, facts={"role": role})
+def _body(
+    name: str, asset: Asset, material: Material, path: Float64[np.ndarray, "T 4 4"], role: str, group: str | None = None
+) -> Body:
+    return Body(name=name, asset=asset, material=material, world_from_body=path, facts={"role": role}, group=group)
 
 
 def _at(turn: Yaw, place: tuple[float, float], frames: int) -> Float64[np.ndarray, "T 4 4"]:
@@ -71,8 +73,9 @@ def _sides(rng: np.random.Generator, look: np.random.Generator, frames: int) -> 
             size = np.ptp(house.mesh.vertices, axis=0)
             place = (at + size[0] / 2, side * (ROAD_HALF + KERB + size[1] / 2 + rng.uniform(0.5, 3.0)))
             path, name = _at(SIDE[side], place, frames), f"{'left' if side > 0 else 'right'}_{number}"
-            yield _body(f"house_{name}", house, materials.masonry(look), path, "structure")
-            yield _body(f"windows_{name}", windows, materials.uniform(0.03, 0.08), path, "structure")
+            whole = f"building_{name}"
+            yield _body(f"house_{name}", house, materials.masonry(look), path, "structure", whole)
+            yield _body(f"windows_{name}", windows, materials.uniform(0.03, 0.08), path, "structure", whole)
             yield from _kerbside(rng, look, at + size[0] * rng.uniform(0.1, 0.9), side, name, frames)
             at, number = at + size[0] + rng.uniform(0.0, 6.0), number + 1
 
@@ -85,8 +88,8 @@ def _kerbside(
     kind = rng.uniform()
     if kind < 0.4:
         trunk, crown = blocks.tree(rng)
-        yield _body(f"trunk_{name}", trunk, materials.timber(look), path, "structure")
-        yield _body(f"crown_{name}", crown, materials.leaves(look), path, "structure")
+        yield _body(f"trunk_{name}", trunk, materials.timber(look), path, "structure", f"tree_{name}")
+        yield _body(f"crown_{name}", crown, materials.leaves(look), path, "structure", f"tree_{name}")
     elif kind < 0.65:
         yield _body(f"lamp_{name}", blocks.lamp_post(rng), materials.uniform(0.15, 0.4), path, "structure")
     else:
@@ -98,8 +101,8 @@ def _car(
     rng: np.random.Generator, look: np.random.Generator, name: str, path: Float64[np.ndarray, "T 4 4"], role: str
 ) -> Iterator[Body]:
     body, trim = blocks.car(rng)
-    yield _body(name, body, materials.paint(look, (0.0, 0.9), (0.15, 0.95)), path, role)
-    yield _body(f"{name}_trim", trim, materials.uniform(0.02, 0.25), path, role)
+    yield _body(name, body, materials.paint(look, (0.0, 0.9), (0.15, 0.95)), path, role, name)
+    yield _body(f"{name}_trim", trim, materials.uniform(0.02, 0.25), path, role, name)
 
 
 def _traffic(rng: np.random.Generator, look: np.random.Generator, times: Float64[np.ndarray, " T"]) -> Iterator[Body]:
