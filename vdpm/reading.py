@@ -42,6 +42,14 @@ def folders(folder: Path, pattern: str = "*") -> list[str]:
     return sorted(path.name for path in folder.glob(pattern) if path.is_dir())
 
 
+def below(folder: Path, name: str) -> Path:
+    """A path that a file of the data set names. Raises `UserError` when it leads out of the folder."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{folder} names the file {name!r}, which lies outside of it; this is refused")
+    return path
+
+
 def rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     """An image file as 8-bit colours."""
     with expecting(path, "an image"), Image.open(path) as image:
@@ -73,6 +81,12 @@ def png16(path: Path) -> Float64[np.ndarray, "H W"]:
         if image.mode not in ("I;16", "I;16B", "I"):
             raise ValueError(f"its mode is {image.mode}, not 16-bit grey")
         return np.asarray(image).astype(np.float64)
+
+
+def matrix(path: Path) -> Float64[np.ndarray, "4 4"]:
+    """A 4 x 4 matrix of a text file; not a number where it says so."""
+    with expecting(path, "a 4 x 4 matrix"):
+        return np.loadtxt(path).reshape(4, 4)
 
 
 def table(path: Path, columns: int) -> Float64[np.ndarray, "N {columns}"]:
@@ -116,9 +130,9 @@ def intrinsics(
 
 
 def positive(depth: Float[np.ndarray, "*S"], most: float = np.inf) -> Float[np.ndarray, "*S"]:
-    """Depth with everything that is not a distance (0, negative, infinite, from `most` on) unknown, float32."""
+    """Depth with everything that is not a distance (0, negative, infinite, beyond `most`) unknown, float32."""
     with np.errstate(invalid="ignore"):
-        good = np.isfinite(depth) & (depth > 0) & (depth < most)
+        good = np.isfinite(depth) & (depth > 0) & (depth <= most)
     return np.where(good, depth, np.nan).astype(np.float32)
 
 

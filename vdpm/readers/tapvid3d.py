@@ -27,6 +27,7 @@ and extrinsics_w2c (T,4,4) where the camera moves""",
     sequences={"adt": 1906, "drivetrack": 2407, "pstudio": 106},
 )
 FIELDS = ("images_jpeg_bytes", "queries_xyt", "tracks_XYZ", "visibility", "fx_fy_cx_cy")
+PER_FRAME = ("images_jpeg_bytes", "tracks_XYZ", "visibility", "extrinsics_w2c", "depth_map")
 
 
 def sequences(root: Path, variant: str) -> list[str]:
@@ -50,7 +51,14 @@ def _folder(root: Path, variant: str) -> Path:
 
 
 def read_npz(
-    path: Path, *, name: str, licence: str, fields: tuple[str, ...], still_camera: bool, first_centre: float = 0.5
+    path: Path,
+    *,
+    name: str,
+    licence: str,
+    fields: tuple[str, ...],
+    still_camera: bool,
+    first_centre: float = 0.5,
+    most_frames: int | None = None,
 ) -> Recording:
     """A file of TAPVid-3D or of WorldTrack, which shares its fields.
 
@@ -58,6 +66,7 @@ def read_npz(
     origin if they are known to stand still, and are unknown else.
     """
     data = reading.npz(path, fields, optional=("queries_xyt", "extrinsics_w2c", "depth_map"))
+    data |= {field: data[field][:most_frames] for field in PER_FRAME if field in data}
     rgb = np.stack([reading.decoded(bytes(image), path) for image in data["images_jpeg_bytes"]])
     with reading.expecting(path, "tracks_XYZ (T,N,3), visibility (T,N), fx_fy_cx_cy (4) and as many images"):
         positions, visible = data["tracks_XYZ"].astype(np.float64), data["visibility"].astype(bool)

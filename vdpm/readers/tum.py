@@ -51,7 +51,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     images, poses = images[chosen], poses[chosen]
     if not len(images):
         raise UserError(f"{folder}: no image of rgb.txt is within {_stamps.MOST} s of a pose of groundtruth.txt")
-    rgb = reading.video([folder / names[i] for i in images])
+    rgb = reading.video([reading.below(folder, names[i]) for i in images])
     with reading.expecting(folder / "groundtruth.txt", "rows time tx ty tz qx qy qz qw"):
         world = reading.poses_xyzw(rows[poses, 1:])
     return Recording(
@@ -69,5 +69,5 @@ def _depth(folder: Path, times: np.ndarray, shape: tuple[int, ...]) -> np.ndarra
     stamps, names = _stamps.file_list(folder / "depth.txt")
     depth = np.full(shape, np.nan, np.float32)
     for image, at in zip(*_stamps.associate(times, stamps), strict=True):
-        depth[image] = reading.positive(reading.png16(folder / names[at]) / SCALE)
+        depth[image] = reading.positive(reading.png16(reading.below(folder, names[at])) / SCALE)
     return depth
