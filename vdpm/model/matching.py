@@ -48,7 +48,9 @@ class Matching(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.special = sizes.special
+        self.norm = nn.LayerNorm(2 * sizes.width)
         self.tokens = nn.Linear(2 * sizes.width, sizes.matching)
+        nn.init.zeros_(self.tokens.weight)  # what looks alike matches at first
         self.fine = nn.Conv2d(sizes.stem, sizes.matching, 3, padding=1)
         self.mix = nn.Conv2d(sizes.matching, sizes.matching, 3, padding=1)
         self.none = nn.Linear(sizes.matching, 1)
@@ -60,7 +62,7 @@ class Matching(nn.Module):
         self, level: Float[Tensor, "B S P D"], fine: Float[Tensor, "B S K h w"], grid: tuple[int, int]
     ) -> Float[Tensor, "B S C h w"]:
         """Of all frames."""
-        patches = self.tokens(level[:, :, self.special :]).flatten(0, 1).transpose(1, 2).unflatten(2, grid)
+        patches = self.tokens(self.norm(level[:, :, self.special :])).flatten(0, 1).transpose(1, 2).unflatten(2, grid)
         x = functional.interpolate(patches, size=fine.shape[-2:], mode="bilinear") + self.fine(fine.flatten(0, 1))
         return (x + self.mix(functional.gelu(x))).unflatten(0, fine.shape[:2])
 

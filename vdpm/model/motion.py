@@ -53,6 +53,7 @@ class Motion(nn.Module):
         self.special = sizes.special
         self.marker = nn.Parameter(0.02 * torch.randn(2 * sizes.width))
         """Tells the decoder which tokens are those of the target frame."""
+        self.norm = nn.LayerNorm(2 * sizes.width)
         self.tokens = nn.Linear(2 * sizes.width, HIDDEN)
         self.fine = nn.Conv2d(sizes.stem, HIDDEN, 1)
         self.clues = nn.Conv2d(16, HIDDEN, 3, padding=1)
@@ -105,7 +106,7 @@ class Motion(nn.Module):
         sure = match.near.max(dim=-1).values
         said = torch.cat((flow, match.found[..., None], sure[..., None], ends.here, 10.0 * moves), dim=-1)
         raw = torch.cat((said, 10.0 * (moves[..., :3] + moves[..., 3:])), dim=-1)
-        patches = self.tokens(tokens[:, :, self.special :]).flatten(0, 1).transpose(1, 2).unflatten(2, grid)
+        patches = self.tokens(self.norm(tokens[:, :, self.special :])).flatten(0, 1).transpose(1, 2).unflatten(2, grid)
         patches = functional.interpolate(patches, size=size, mode="bilinear")
         return patches + self.fine(fine.flatten(0, 1)) + self.clues(_image(raw, size))
 

@@ -10,19 +10,26 @@ STEP = 4
 """Pixels from one feature to the next. The feature at row r, column c stands for the pixel (4 r + 2, 4 c + 2)."""
 
 
+GROUPS = 8
+
+
 class Stem(nn.Module):
-    """Two strided convolutions and a residual unit. It learns from nothing, which DINOv2 does not."""
+    """Two strided convolutions and a residual unit, normed: what it hands on is as loud as tokens are."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.outer = nn.Conv2d(3, channels // 2, 5, 2, 2)
+        self.outer_norm = nn.GroupNorm(GROUPS, channels // 2)
         self.inner = nn.Conv2d(channels // 2, channels, 3, 2, 1)
+        self.inner_norm = nn.GroupNorm(GROUPS, channels)
         self.residual = Residual(channels)
+        self.norm = nn.GroupNorm(GROUPS, channels)
 
     def forward(self, images: Float[Tensor, "B S 3 H W"]) -> Float[Tensor, "B S C h w"]:
         """Images from 0 to 1."""
-        x = functional.gelu(self.outer(2.0 * images.flatten(0, 1) - 1.0))
-        return self.residual(self.inner(x)).unflatten(0, images.shape[:2])
+        x = functional.gelu(self.outer_norm(self.outer(2.0 * images.flatten(0, 1) - 1.0)))
+        x = self.residual(self.inner_norm(self.inner(x)))
+        return self.norm(x).unflatten(0, images.shape[:2])
 
 
 def sampled(maps: Tensor) -> Tensor:

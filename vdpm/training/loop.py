@@ -42,7 +42,7 @@ def optimiser(network: nn.Module, preset: Preset) -> torch.optim.AdamW:
     decays = [p for name, p in learning if p.ndim > 1 and "token" not in name and "pos_embed" not in name]
     others = [p for name, p in learning if p.ndim <= 1 or "token" in name or "pos_embed" in name]
     groups = [{"params": decays, "weight_decay": preset.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=preset.lr, betas=preset.betas)
+    return torch.optim.AdamW(groups, lr=preset.lr, betas=preset.betas, fused=True)
 
 
 @dataclass

@@ -1,0 +1,32 @@
+"""Batches of noise, for tests of what is done with batches."""
+
+import torch
+
+from vdpm.training.sample import MOVING, Batch
+
+
+def noise(seed: int = 0, windows: int = 2, frames: int = 3, side: int = 16) -> Batch:
+    """Everything random, with some pixels of every kind."""
+    rng = torch.Generator().manual_seed(seed)
+    maps = windows, frames, side, side
+    here = torch.randn(*maps, 3, generator=rng)
+    valid = torch.rand(maps, generator=rng) < 0.9
+    known = valid & (torch.rand(maps, generator=rng) < 0.8)
+    step = 0.3 * torch.randn(*maps, 3, generator=rng) * (torch.rand(*maps, 1, generator=rng) < 0.4)
+    turn = torch.nn.functional.normalize(torch.randn(windows, frames, 4, generator=rng), dim=-1)
+    place, sides = (torch.randn(windows, frames, size, generator=rng) for size in (3, 2))
+    return Batch(
+        images=torch.rand(windows, frames, 3, side, side, generator=rng),
+        target=torch.randint(frames, (windows,), generator=rng),
+        stamps=torch.arange(frames).float().expand(windows, -1).clone(),
+        here=here * valid[..., None],
+        there=(here + step) * known[..., None],
+        valid=valid,
+        known=known,
+        moving=known & (step.norm(dim=-1) > MOVING),
+        pixels=(side * torch.rand(*maps, 2, generator=rng)) * known[..., None],
+        visible=known & (torch.rand(maps, generator=rng) < 0.7),
+        cameras=torch.cat((place, turn, sides.abs()), dim=-1),
+        posed=torch.ones(windows, dtype=torch.bool),
+        names=tuple(f"noise-{seed}-{number}" for number in range(windows)),
+    )
