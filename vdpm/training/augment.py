@@ -38,6 +38,12 @@ class Crop:
         rows = np.clip(np.floor(self.top + centres), 0, height - 1).astype(int)
         return rows, np.clip(np.floor(self.left + centres), 0, width - 1).astype(int)
 
+    def stored(self, height: int, width: int) -> Float64[np.ndarray, "N 2"]:
+        """Where the centres of these are in the crop, row by row."""
+        rows, columns = self.nearest(height, width)
+        u, v = (np.array(c) + 0.5 - at for c, at in ((columns, self.left), (rows, self.top)))
+        return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2) * (self.size / self.side)
+
     @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom, as PIL wants them."""

@@ -8,7 +8,7 @@ number of workers: training resumes exactly by starting at n.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from vdpm.errors import UserError
 from vdpm.training import augment, order, procedural, rendered, shards, windows
 from vdpm.training.example import Example, collate
+from vdpm.training.prepared import Cache, prepare
 from vdpm.training.sample import Batch
 from vdpm.training.windows import Reference
 
@@ -42,6 +43,8 @@ class DataConfig:
     """Which frame of a window is the first of the batch, whose camera is the frame of all points."""
     workers: int = 0
     """Processes that make batches, one thread each; 0 makes them in this one."""
+    cache: Path | None = None
+    """Folder to keep prepared clips in, about 1 MB each at 128 x 128 pixels and 20 frames; halves the work of a worker."""
 
 
 @runtime_checkable
@@ -62,8 +65,8 @@ class Source(Protocol):
 class Rendered:
     """The clips of a folder of shards."""
 
-    def __init__(self, folder: Path):
-        self.entries = shards.index(folder)
+    def __init__(self, folder: Path, cache: Cache | None):
+        self.entries, self.cache = shards.index(folder), cache
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -72,7 +75,11 @@ class Rendered:
         return self.entries[clip].frames
 
     def example(self, clip: int, window: windows.Window, size: int, rng: np.random.Generator) -> Example:
-        return rendered.example(self.entries[clip], window, augment.draw_zoom(rng), size, rng)
+        entry = self.entries[clip]
+        stored = self.cache.frames(entry, window.frames) if self.cache else prepare(entry, window.frames)
+        crops = rendered.crops(stored, augment.draw_zoom(rng), size)
+        images = augment.colours(rng, rendered.images(entry, window, crops))
+        return replace(rendered.truth(stored, crops, window, entry.name), images=images)
 
 
 class Procedural:
@@ -105,9 +112,9 @@ def parse(sources: str) -> dict[str, float]:
     return found
 
 
-def open_source(name: str) -> Source:
+def open_source(name: str, cache: Path | None) -> Source:
     """The source of a name. Raises `UserError` when it is neither `procedural` nor a folder with clips."""
-    return Procedural() if name == "procedural" else Rendered(Path(name))
+    return Procedural() if name == "procedural" else Rendered(Path(name), Cache(folder=cache) if cache else None)
 
 
 class Stream:
@@ -117,7 +124,7 @@ class Stream:
         weights = parse(config.sources)
         self.config, self.seed = config, seed
         self.weights = tuple(weights.values())
-        self.sources = [open_source(name) for name in weights]
+        self.sources = [open_source(name, config.cache) for name in weights]
 
     def __getitem__(self, number: int) -> Batch:
         """Batch of a number."""

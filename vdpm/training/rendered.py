@@ -1,115 +1,181 @@
-"""Training examples from rendered clips: a window and a crop of a clip, and its truth derived from meshes and poses."""
+"""Training examples from rendered clips: a window and a crop of a clip, and its truth from meshes and poses.
+
+The formulas are those of `vdpm.derive` with everything shared by the pixels of a triangle computed once for it, which is
+what a loader can afford; a test holds one against the other.
+"""
 
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32
+from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 from PIL import Image
 
-from vdpm import derive
-from vdpm.clip import Cameras, Clip, Surfaces
-from vdpm.geometry import invert, project, transform
+from vdpm.geometry import invert, pixel_centres
 from vdpm.training import augment
+from vdpm.training.augment import Crop
 from vdpm.training.example import Example
-from vdpm.training.shards import Entry, load_arrays
+from vdpm.training.prepared import Prepared, compact
+from vdpm.training.shards import Entry
 from vdpm.training.windows import Window
 
 SAME_DEPTH = 0.01
 """A point is seen when it is no farther than the surface of its body around it, to this share of its depth."""
 
 
-def example(entry: Entry, window: Window, zoom: float, size: int, rng: np.random.Generator) -> Example:
-    """The window of a clip as a training example; `rng` draws the colours."""
-    clip = view(entry, window, zoom, size)
-    return replace(truth(clip, window), images=augment.colours(rng, clip.rgb))
+def crops(clip: Prepared, zoom: float, size: int) -> list[Crop]:
+    """A crop around the principal point for every frame."""
+    height, width = clip.triangle.shape[1:]
+    return [augment.crop(K, height, width, zoom, size) for K in clip.K]
 
 
-def view(entry: Entry, window: Window, zoom: float, size: int) -> Clip:
-    """The frames of a window, cropped and resized, as a clip of its own.
+def images(entry: Entry, window: Window, places: list[Crop]) -> UInt8[np.ndarray, "S size size 3"]:
+    """The frames of a window, cropped and resized."""
+    answer = np.empty((len(places), places[0].size, places[0].size, 3), np.uint8)
+    for picture, crop, frame in zip(answer, places, entry.images(window.frames), strict=True):
+        picture[:] = frame.resize((crop.size, crop.size), Image.Resampling.BILINEAR, box=crop.box)
+    return answer
 
-    Every pixel takes the triangle of the stored pixel that its centre falls on; where its own ray misses that triangle,
-    by less than a stored pixel, `material` keeps it on the triangle.
+
+def cropped(clip: Prepared, places: list[Crop]) -> Prepared:
+    """The clip as its crops see it.
+
+    Every pixel takes the triangle of the stored pixel that its centre falls on.
     """
-    members = entry.read("camera.npz", "mesh.npz", "motion.npz", "triangle.npz")
-    camera, mesh, motion = (load_arrays(members[f"{field}.npz"]) for field in ("camera", "mesh", "motion"))
-    triangle = load_arrays(members["triangle.npz"])
-    index = list(window.frames)
-    height, width = triangle["0000"].shape
-    crops = [augment.crop(camera["K"][frame], height, width, zoom, size) for frame in index]
-    images, seen = [], []
-    for frame, crop in zip(index, crops, strict=True):
-        images.append(np.asarray(entry.image(frame).resize((size, size), Image.Resampling.BILINEAR, box=crop.box)))
-        seen.append(triangle[f"{frame:04d}"][np.ix_(*crop.nearest(height, width))])
-    return Clip(
-        name=entry.name,
-        rgb=np.stack(images),
-        triangle=np.stack(seen),
-        cameras=Cameras(
-            K=np.stack([crop.intrinsics(camera["K"][frame]) for frame, crop in zip(index, crops, strict=True)]),
-            world_from_camera=camera["world_from_camera"][index],
-        ),
-        surfaces=Surfaces(
-            vertices=mesh["vertices"],
-            faces=mesh["faces"],
-            face_start=mesh["face_start"],
-            world_from_body=motion["world_from_body"][index],
-            deforming=mesh["deforming"],
-            shapes=motion["shapes"][index],
-        ),
+    height, width = clip.triangle.shape[1:]
+    near = [crop.nearest(height, width) for crop in places]
+    triangle = np.stack([image[rows][:, columns] for image, (rows, columns) in zip(clip.triangle, near, strict=True)])
+    kept, seen = compact(triangle, len(clip.corners))
+    return replace(
+        clip,
+        triangle=seen,
+        corners=clip.corners[kept],
+        body=clip.body[kept],
+        **_soft(clip, kept),
+        K=np.stack([crop.intrinsics(K) for crop, K in zip(places, clip.K, strict=True)]),
     )
 
 
-def material(clip: Clip, frame: int) -> derive.Hits:
-    """`derive.hits`, kept on their triangles."""
-    found = derive.hits(clip, frame)
-    weights = np.clip(found.weights, 0.0, 1.0)
-    return replace(found, weights=weights / weights.sum(axis=1, keepdims=True))
+def _soft(clip: Prepared, kept: Int32[np.ndarray, " F"]) -> dict[str, np.ndarray]:
+    if not len(clip.soft):
+        return {}
+    number = np.full(len(clip.corners), -1, np.int32)
+    number[clip.soft] = np.arange(len(clip.soft))
+    among = number[kept]
+    return {"soft": np.flatnonzero(among >= 0).astype(np.int32), "shapes": clip.shapes[:, among[among >= 0]]}
 
 
-def truth(clip: Clip, window: Window) -> Example:
-    """All but the colours of the example that a clip of the frames of a window is."""
-    target, frames = window.target, range(len(window.frames))
-    maps = [derive.point_maps(clip, material(clip, frame), (frame, target), 0) for frame in frames]
-    here, there = np.stack(maps, axis=1)
-    reference_from_camera = invert(clip.cameras.world_from_camera[0]) @ clip.cameras.world_from_camera
-    in_target = transform(invert(reference_from_camera[target]), there)
-    pixels = project(in_target, np.tile(clip.cameras.K[target], (len(frames), 1, 1)))
-    z = transform(invert(reference_from_camera[target]), here[target])[..., 2]
-    bodies = derive.body_of_triangle(clip.surfaces, clip.triangle)
+def truth(clip: Prepared, places: list[Crop], window: Window, name: str) -> Example:
+    """All but the images of the example that the crops of the frames of a window are."""
+    stored, clip = clip.triangle.shape[1:], cropped(clip, places)
+    target, (height, width) = window.target, clip.triangle.shape[1:]
+    shape = (len(clip.K), height, width)
+    wanted = pixel_centres(height, width).reshape(-1, 2)
+    reference_from_world = invert(clip.world_from_camera[0])
+    reference_from_camera = reference_from_world @ clip.world_from_camera
+    seen = clip.triangle >= 0
+    triangle = np.where(seen, clip.triangle, 0).reshape(len(seen), -1)
+    here = np.empty((*triangle.shape, 3), np.float32)
+    there = np.empty_like(here)
+    at_target = posed(clip, reference_from_world, target)
+    for frame, index in enumerate(triangle):
+        now = at_target if frame == target else posed(clip, reference_from_world, frame)
+        pixels = wanted, places[frame].stored(*stored)
+        weights = hit(now, index, clip.K[frame], reference_from_camera[frame], pixels)
+        here[frame] = np.einsum("nc,nca->na", weights, now[index])
+        there[frame] = here[frame] if frame == target else np.einsum("nc,nca->na", weights, at_target[index])
+    pixels, depth = projected(there, clip.K[target], invert(reference_from_camera[target]))
+    body = clip.body[triangle]
+    body[~seen.reshape(body.shape)] = -1
+    visible = in_sight(pixels, depth, body, (body[target].reshape(shape[1:]), depth[target].reshape(shape[1:])))
+    for values in (here, there, pixels):
+        values[~seen.reshape(body.shape)] = np.nan
     return Example(
-        name=clip.name,
-        images=np.zeros(clip.rgb.shape, np.float32),
+        name=name,
+        images=np.zeros((*shape, 3), np.float32),
         target=target,
         stamps=np.array(window.stamps, np.float32),
-        here=here,
-        there=there,
-        pixels=pixels.astype(np.float32),
-        visible=visible(pixels, in_target[..., 2], bodies, bodies[target], z),
-        K=clip.cameras.K,
+        here=here.reshape(*shape, 3),
+        there=there.reshape(*shape, 3),
+        pixels=pixels.reshape(*shape, 2),
+        visible=visible.reshape(shape),
+        K=clip.K,
         reference_from_camera=reference_from_camera,
     )
 
 
-def visible(
-    pixels: Float64[np.ndarray, "S H W 2"],
-    depth: Float64[np.ndarray, "S H W"],
-    bodies: Int32[np.ndarray, "S H W"],
-    target_bodies: Int32[np.ndarray, "H W"],
-    target_depth: Float64[np.ndarray, "H W"],
-) -> Bool[np.ndarray, "S H W"]:
-    """Whether points are seen in the target frame: inside of it, and no farther than what one of the four pixels around
-    them sees of the same body.
+def posed(clip: Prepared, view_from_world: Float64[np.ndarray, "4 4"], frame: int) -> Float32[np.ndarray, "F 3 3"]:
+    """Corners of all triangles at the time of a frame, in the frame of a camera."""
+    corners = clip.corners
+    if len(clip.soft):
+        corners = corners.copy()
+        corners[clip.soft] = clip.shapes[frame]
+    view_from_body = (view_from_world @ clip.world_from_body[frame]).astype(np.float32)[clip.body]
+    return corners @ np.swapaxes(view_from_body[:, :3, :3], 1, 2) + view_from_body[:, None, :3, 3]
+
+
+def hit(
+    corners: Float32[np.ndarray, "F 3 3"],
+    triangle: Int32[np.ndarray, " N"],
+    K: Float64[np.ndarray, "3 3"],
+    reference_from_camera: Float64[np.ndarray, "4 4"],
+    pixels: tuple[Float64[np.ndarray, "N 2"], Float64[np.ndarray, "N 2"]],
+) -> Float32[np.ndarray, "N 3"]:
+    """Barycentric weights of where rays meet their triangles; `pixels` are the wanted and the stored ones.
+
+    With the camera at the origin and corners a, b, c a ray d meets the plane at weights d (b x c), d (c x a), d (a x b)
+    up to their sum (Cramer's rule for [a b c] w = d). A wanted ray that misses the triangle, by less than a stored pixel,
+    takes its last point on the way from the hit of the stored one.
     """
-    height, width = target_bodies.shape
-    inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=-1)
+    a, b, c = np.moveaxis(corners.astype(np.float64) - reference_from_camera[:3, 3], 1, 0)
+    volumes = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
+    volumes = volumes @ (reference_from_camera[:3, :3] @ np.linalg.inv(K))
+    weights = _weights(volumes[triangle], pixels[0])
+    missed = np.flatnonzero(weights.min(axis=1) < 0)
+    if len(missed):
+        start = np.clip(_weights(volumes[triangle[missed]], pixels[1][missed]), 0.0, 1.0)
+        step = weights[missed] - start
+        room = np.divide(-start, step, out=np.ones_like(step), where=step < 0)
+        weights[missed] = start + np.minimum(room.min(axis=1, keepdims=True), 1.0) * step
+    return weights.astype(np.float32)
+
+
+def _weights(volumes: Float64[np.ndarray, "N 3 3"], pixels: Float64[np.ndarray, "N 2"]) -> Float64[np.ndarray, "N 3"]:
+    weights = volumes[..., 2] + pixels[:, :1] * volumes[..., 0] + pixels[:, 1:] * volumes[..., 1]
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def projected(
+    points: Float32[np.ndarray, "S N 3"],
+    K: Float64[np.ndarray, "3 3"],
+    camera_from_reference: Float64[np.ndarray, "4 4"],
+) -> tuple[Float32[np.ndarray, "S N 2"], Float32[np.ndarray, "S N"]]:
+    """Pixels and z of points in the image of a camera; NaN for pixels of what is not in front of it."""
+    onto = (K @ camera_from_reference[:3]).astype(np.float32)
+    image = points @ onto[:, :3].T + onto[:, 3]
+    z = image[..., 2]
+    return image[..., :2] / np.where(z > 0, z, np.nan)[..., None], z
+
+
+def in_sight(
+    pixels: Float32[np.ndarray, "S N 2"],
+    depth: Float32[np.ndarray, "S N"],
+    body: Int32[np.ndarray, "S N"],
+    target: tuple[Int32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]],
+) -> Bool[np.ndarray, "S N"]:
+    """Whether points are seen in the target frame, given its bodies and depth: inside of it, and no farther than what one
+    of the four pixels around them sees of the same body.
+    """
+    height, width = target[0].shape
+    with np.errstate(invalid="ignore"):
+        inside = (body >= 0) & (pixels[..., 0] >= 0) & (pixels[..., 0] < width)
+        inside &= (pixels[..., 1] >= 0) & (pixels[..., 1] < height)
+    bodies, depths = (np.pad(image, 1, mode="edge").ravel() for image in target)
+    corner = (pixels[inside] + np.float32(0.5)).astype(np.int32)  # in the padded image
+    first = corner[:, 1] * (width + 2) + corner[:, 0]
+    mine, nearest = body[inside], depth[inside] * np.float32(1.0 / (1.0 + SAME_DEPTH))
+    found = np.zeros(len(mine), bool)
+    for step in (0, 1, width + 2, width + 3):
+        found |= (bodies[first + step] == mine) & (nearest < depths[first + step])
     answer = np.zeros(inside.shape, bool)
-    corner = np.floor(pixels[inside] - 0.5).astype(int)
-    body, z = bodies[inside], depth[inside]
-    found = np.zeros(len(z), bool)
-    for column in (0, 1):
-        for row in (0, 1):
-            u = np.clip(corner[:, 0] + column, 0, width - 1)
-            v = np.clip(corner[:, 1] + row, 0, height - 1)
-            found |= (target_bodies[v, u] == body) & (z < (1.0 + SAME_DEPTH) * target_depth[v, u])
     answer[inside] = found
     return answer

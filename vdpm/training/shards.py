@@ -6,8 +6,9 @@ training starts is what is trained on.
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +26,29 @@ class Entry:
     members: dict[str, tuple[int, int]]
     """Offset and size in bytes by field, as in `vdpm.storage`."""
 
+    stamp: str
+    """Changes when the file does."""
+
+    @cached_property
+    def rgb(self) -> tuple[str, ...]:
+        """The images, in order."""
+        return tuple(sorted(field for field in self.members if field.startswith("rgb.")))
+
     @property
     def frames(self) -> int:
         """Length of the clip."""
-        return sum(field.startswith("rgb.") for field in self.members)
+        return len(self.rgb)
 
     def read(self, *fields: str) -> dict[str, bytes]:
         """The content of some members."""
         with self.path.open("rb") as file:
             return {field: _at(file, *self.members[field]) for field in fields}
 
-    def image(self, frame: int) -> Image.Image:
-        """One frame, not yet decoded."""
-        field = sorted(name for name in self.members if name.startswith("rgb."))[frame]
-        return Image.open(io.BytesIO(self.read(field)[field]))
+    def images(self, frames: Sequence[int]) -> list[Image.Image]:
+        """Some frames, not yet decoded."""
+        fields = [self.rgb[frame] for frame in frames]
+        read = self.read(*fields)
+        return [Image.open(io.BytesIO(read[field])) for field in fields]
 
 
 def load_arrays(data: bytes) -> dict[str, np.ndarray]:
@@ -70,4 +80,6 @@ def _clips(path: Path) -> Iterator[Entry]:
                 members.setdefault(name, {})[field] = (member.offset_data, member.size)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise UserError(f"cannot read shard {path}: {error}; delete it and render it again") from error
-    yield from (Entry(name=name, path=path, members=found) for name, found in members.items())
+    facts = path.stat()
+    stamp = f"{facts.st_size:x}-{facts.st_mtime_ns:x}"
+    yield from (Entry(name=name, path=path, members=found, stamp=stamp) for name, found in members.items())
