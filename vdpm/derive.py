@@ -38,6 +38,13 @@ def body_of_triangle(surfaces: Surfaces, triangle: Int32[np.ndarray, "*N"]) -> I
     return np.where(triangle < 0, -1, body).astype(np.int32)
 
 
+def body_of_vertex(surfaces: Surfaces) -> Int32[np.ndarray, " V"]:
+    """Index of the body that each vertex belongs to; vertices of no triangle are given to the first."""
+    body = np.zeros(len(surfaces.vertices), np.int32)
+    body[surfaces.faces] = body_of_triangle(surfaces, np.arange(len(surfaces.faces), dtype=np.int32))[:, None]
+    return body
+
+
 def body_vertices(surfaces: Surfaces, time: int) -> Float64[np.ndarray, "V 3"]:
     """All vertices at a time, each in the frame of its body."""
     vertices = surfaces.vertices.astype(np.float64)

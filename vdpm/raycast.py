@@ -9,11 +9,12 @@ from enum import IntEnum
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Float32, Float64, Int32, UInt8
+from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
 from vdpm.clip import Cameras, Clip, Surfaces
-from vdpm.derive import Hits, body_of_triangle, body_vertices, point_map
+from vdpm.derive import Hits, bodies, body_of_triangle, body_of_vertex, body_vertices, point_map
 from vdpm.geometry import invert, pixel_centres, project, rays, transform
+from vdpm.objects import amodal_boxes, objects
 
 TOLERANCE = 1e-5
 """Share of its distance by which a hit may lie before a point and still be the point itself: rounding in float32."""
@@ -63,10 +64,39 @@ def first_hits(
 
 def camera_vertices(surfaces: Surfaces, cameras: Cameras, frame: int) -> Float64[np.ndarray, "V 3"]:
     """All vertices at a frame, in the frame of its camera."""
-    body = np.zeros(len(surfaces.vertices), np.int32)  # vertices of no triangle may go with any body
-    body[surfaces.faces] = body_of_triangle(surfaces, np.arange(len(surfaces.faces), dtype=np.int32))[:, None]
     camera_from_body = invert(cameras.world_from_camera[frame]) @ surfaces.world_from_body[frame]
-    return transform(camera_from_body[body], body_vertices(surfaces, frame))
+    return transform(camera_from_body[body_of_vertex(surfaces)], body_vertices(surfaces, frame))
+
+
+def amodal_masks(clip: Clip, frame: int) -> Bool[np.ndarray, "O H W"]:
+    """The pixels that each object (`vdpm.objects`) would cover if it were alone."""
+    height, width = clip.rgb.shape[1:3]
+    pixels = pixel_centres(height, width)
+    vertices = camera_vertices(clip.surfaces, clip.cameras, frame).astype(np.float32)
+    of_face = np.repeat(objects(clip).of_body, np.diff(clip.surfaces.face_start))
+    boxes = amodal_boxes(clip, frame)
+    masks = np.zeros((len(boxes), height, width), bool)
+    for number, (left, top, right, bottom) in enumerate(np.nan_to_num(boxes, nan=-1.0)):
+        rows, columns = (
+            slice(max(0, int(top)), max(0, int(bottom) + 1)),
+            slice(max(0, int(left)), max(0, int(right) + 1)),
+        )
+        around = pixels[rows, columns]
+        if around.size:
+            scene = EmbreeScene(robust=True)
+            TriangleMesh(scene, vertices, np.ascontiguousarray(clip.surfaces.faces[of_face == number]))
+            cast = rays(clip.cameras.K[frame], around.reshape(-1, 2)).astype(np.float32)
+            hit = scene.run(np.zeros_like(cast), cast)
+            masks[number, rows, columns] = (np.asarray(hit) >= 0).reshape(around.shape[:2])
+    return masks
+
+
+def amodal_visibility(clip: Clip, frame: int) -> Float64[np.ndarray, " O"]:
+    """Share of the pixels that each object would cover alone that do show it; NaN if it is out of the frame."""
+    alone = amodal_masks(clip, frame).sum(axis=(1, 2))
+    body = bodies(clip, frame)
+    shown = np.bincount(objects(clip).of_body[body[body >= 0]], minlength=len(alone))
+    return np.where(alone > 0, np.minimum(shown / np.maximum(alone, 1), 1.0), np.nan)
 
 
 def visibility(clip: Clip, source: Hits, time: int) -> UInt8[np.ndarray, "H W"]:
