@@ -52,14 +52,16 @@ def scene(frames: int = 8) -> Scene:
 
 
 def shortened(clip: Clip, frames: int) -> Clip:
-    """The first frames of a clip."""
+    """The first frames of a clip, without what a simulator knew of them."""
     surfaces = replace(
         clip.surfaces,
         world_from_body=clip.surfaces.world_from_body[:frames],
         shapes=clip.surfaces.shapes[:frames],
     )
     cameras = Cameras(K=clip.cameras.K[:frames], world_from_camera=clip.cameras.world_from_camera[:frames])
-    return replace(clip, rgb=clip.rgb[:frames], triangle=clip.triangle[:frames], cameras=cameras, surfaces=surfaces)
+    return replace(
+        clip, rgb=clip.rgb[:frames], triangle=clip.triangle[:frames], cameras=cameras, surfaces=surfaces, physics=None
+    )
 
 
 def save(image: np.ndarray, *parts: object) -> Path:

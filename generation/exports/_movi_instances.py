@@ -48,7 +48,7 @@ def describe(clip: Clip, body: int) -> dict[str, Any]:
     facts = clip.meta.get("bodies", [{}] * (body + 1))[body]
     poses = clip.surfaces.world_from_body[:, body]
     quaternions = np.roll(Rotation.from_matrix(poses[:, :3, :3]).as_quat(), 1, axis=1)
-    linear, angular = velocities(poses, float(clip.meta.get("frame_rate", 12)))
+    linear, angular = velocities(clip, body)
     boxes, frames, pixels = image_boxes(clip, body)
     moves = not np.allclose(poses, poses[0], atol=STILL) or bool(_deforms(clip.surfaces, body).any())
     return {
@@ -71,14 +71,40 @@ def describe(clip: Clip, body: int) -> dict[str, Any]:
     }
 
 
-def velocities(
-    poses: Float64[np.ndarray, "T 4 4"], frame_rate: float
-) -> tuple[Float64[np.ndarray, "T 3"], Float64[np.ndarray, "T 3"]]:
-    """Metres and radians a second in the world: central differences, one-sided at the ends."""
+def velocities(clip: Clip, body: int) -> tuple[Float64[np.ndarray, "T 3"], Float64[np.ndarray, "T 3"]]:
+    """Metres and radians a second in the world, as simulated; else from the poses: central differences, one-sided at the ends."""
+    if clip.physics is not None and np.isfinite(clip.physics.velocity[:, body]).all():
+        return clip.physics.velocity[:, body].astype(np.float64), clip.physics.spin[:, body].astype(np.float64)
+    poses, frame_rate = clip.surfaces.world_from_body[:, body], float(clip.meta.get("frame_rate", 12))
     linear = np.gradient(poses[:, :3, 3], axis=0) * frame_rate
     steps = Rotation.from_matrix(poses[1:, :3, :3] @ poses[:-1, :3, :3].swapaxes(1, 2)).as_rotvec() * frame_rate
     angular = np.concatenate([steps[:1], (steps[1:] + steps[:-1]) / 2, steps[-1:]])
     return linear, angular
+
+
+def collisions(clip: Clip, instances: list[int]) -> list[dict[str, Any]]:
+    """Entries of events.json; -1 for bodies that are no instances. Frames are those of the clip, from 0."""
+    if clip.physics is None:
+        return []
+    contacts, number = clip.physics.contacts, {body: i for i, body in enumerate(instances)}
+    size = np.array(clip.rgb.shape[2:0:-1])
+    found = []
+    for frame, bodies, position, normal, force in zip(
+        contacts.frame, contacts.bodies, contacts.position, contacts.normal, contacts.force, strict=True
+    ):
+        camera = transform(invert(clip.cameras.world_from_camera[frame]), position.astype(np.float64))
+        pixel = project(camera[None, None], clip.cameras.K[frame])[0, 0]
+        found.append(
+            {
+                "instances": [number.get(int(body), -1) for body in bodies],
+                "frame": int(frame),
+                "force": float(force),
+                "position": position,
+                "contact_normal": normal,
+                "image_position": pixel / size,
+            }
+        )
+    return found
 
 
 def boxes_3d(clip: Clip, body: int) -> Float64[np.ndarray, "T 8 3"]:

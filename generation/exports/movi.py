@@ -11,7 +11,7 @@
 
 Instances are the bodies that are neither ground nor structure and are seen at all, most seen pixels first. Sky has the flow
 of things infinitely far. The last forward and the first backward flow are 0: MOVi's camera goes on past the clip, ours is
-unknown there. Masses and the like that a body has not are NaN.
+unknown there. Masses and the like that a body has not are NaN. Collisions are the contacts of each frame of the clip, from 0.
 """
 
 from pathlib import Path
@@ -44,7 +44,7 @@ def write(clip: Clip, folder: Path, rng: np.random.Generator) -> None:
         _write_frame(clip, frame, image, ids[derive.bodies(clip, frame)], base)
     ranges = {name: _write_flow(clip, base, name, step) for name, step in (("forward_flow", 1), ("backward_flow", -1))}
     _files.write_json(base / "data_ranges.json", ranges)
-    _files.write_json(base / "events.json", {"collisions": []})
+    _files.write_json(base / "events.json", {"collisions": _movi_instances.collisions(clip, instances)})
     described = [_movi_instances.describe(clip, body) for body in instances]
     _files.write_json(
         base / "metadata.json",
