@@ -57,9 +57,10 @@ def losses(answer: Answer, batch: Batch, objective: Objective) -> dict[str, Tens
     here, there, match = answer.here, answer.there, answer.match
     found = {
         "points": point_loss(*here, batch.here, weight * batch.valid, alpha),
-        "moved": point_loss(*there, batch.there, weight * batch.known, alpha),
         "camera": camera_loss(answer.poses, batch, objective.camera_norm),
     }
+    if objective.moved:
+        found["moved"] = point_loss(*there, batch.there, weight * batch.known, alpha)
     if objective.displacement:
         found["displacement"] = displacement_loss(there[0] - here[0], batch)
     if match is not None and objective.flat:

@@ -44,9 +44,13 @@ class Preset:
 
 
 FROM_NOTHING = Objective(
-    points=1.0, moved=0.25, camera=2.0, confidence=0.0, motion_weight=5.0, displacement=0.1, flat=0.25, matching=1.0
+    points=1.0, moved=0.0, camera=2.0, confidence=0.0, motion_weight=5.0, displacement=0.1, flat=0.25, matching=1.0
 )
-"""Without matches that are taught and a displacement loss, motion is not learnt in thousands of clips."""
+"""Without matches that are taught and a displacement loss, motion is not learnt in thousands of clips.
+
+A network that matches says Q as P plus a displacement, so Q has no loss of its own: at first P is farther off than things
+move, and a loss on Q would have displacements mend P.
+"""
 
 PRESETS = {
     "tiny": Preset(
