@@ -116,11 +116,13 @@ def _carried(recording: Recording, frames: tuple[int, ...], source: int) -> Floa
     return maps
 
 
-def pixels_of_tracks(recording: Recording, frame: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pixels_of_tracks(
+    recording: Recording, frame: int, *, all_of_a_pixel: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which tracks the pixels of a frame see: indices of tracks, and the row and column of each.
 
     A track belongs to the pixel that its projection lies in, as WorldTrack's evaluator has it (it truncates to integers).
-    Of several in one pixel the nearest is kept. Tracks that are hidden, unknown or outside are left out.
+    Of several in one pixel the nearest is kept, unless all are asked for. Tracks that are hidden, unknown or outside are left out.
     """
     tracks, height, width = recording.tracks, *recording.rgb.shape[1:3]
     assert tracks is not None and recording.world_from_camera is not None and recording.K is not None
@@ -129,6 +131,8 @@ def pixels_of_tracks(recording: Recording, frame: int) -> tuple[np.ndarray, np.n
     uv = np.floor(project(camera[None], recording.K[frame])[0])
     inside = ((uv >= 0) & (uv < (width, height))).all(axis=-1)
     seen, camera, (columns, rows) = seen[inside], camera[inside], uv[inside].astype(np.int64).T
+    if all_of_a_pixel:
+        return seen, rows, columns
     order = np.argsort(camera[:, 2], kind="stable")
     _, first = np.unique((rows * width + columns)[order], return_index=True)
     kept = order[first]
