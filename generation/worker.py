@@ -208,6 +208,8 @@ def _answer(task: dict[str, Any], answers: IO[bytes]) -> dict[str, Any]:
         write_shard(Path(task["path"]), [(clip.name, encode(clip))])
     except UserError as error:
         return {"stop": str(error)}
+    except ImportError as error:
+        return {"stop": f"{error}; pip install '.[generation]'"}
     except NoScene as error:
         return {"made": {"failure": str(error)}}
     except Exception as error:  # whatever a simulator, a renderer or an asset may raise

@@ -4,6 +4,8 @@ A task answers with the bytes of its clip, so that the machines need share no di
 limits apply to a task as a whole: `--memory` is asked of the cluster for each.
 """
 
+import re
+import socket
 import tempfile
 from collections.abc import Generator
 from dataclasses import replace
@@ -74,11 +76,26 @@ def _connect(plan: Plan) -> Any:
         import ray
     except ImportError as error:
         raise UserError("--executor ray: Ray is not installed; pip install '.[ray]'") from error
+    wrong = UserError(
+        f"--address {plan.address}: no Ray cluster there; start one with 'ray start --head', "
+        "or leave --address out to use this machine"
+    )
+    if plan.address and not _listening(plan.address):
+        raise wrong
     try:
         ray.init(address=plan.address, log_to_driver=False, include_dashboard=False if plan.address is None else None)
     except (ConnectionError, ValueError) as error:
-        raise UserError(
-            f"--address {plan.address}: no Ray cluster there ({error}); start one with 'ray start --head', "
-            "or leave --address out to use this machine"
-        ) from error
+        raise wrong from error
     return ray
+
+
+def _listening(address: str) -> bool:
+    """Whether anyone listens at HOST:PORT, which Ray itself would try to find out for minutes."""
+    match = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
+    if match is None:  # "auto" and its like
+        return True
+    try:
+        socket.create_connection((match[1], int(match[2])), timeout=10).close()
+    except OSError:
+        return False
+    return True
