@@ -44,7 +44,7 @@ libraries:
 	.venv/bin/pip install --quiet uv
 
 # Stamps: a second call does not install again, an edit of pyproject.toml does.
-.venv/.installed-demo: EXTRAS = generation,benchmark
+.venv/.installed-demo: EXTRAS = generation,leaderboards
 .venv/.installed-test: EXTRAS = generation,benchmark,vdpm,test
 
 # uv does not read pip's configuration, so a find-links folder set for pip is handed on (pip separates by spaces, uv by

@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def split_figures(board, checked):
+    return []
