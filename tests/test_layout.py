@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "vdpm": {"vdpm"},
     "generation": {"generation", "vdpm"},
     "benchmark": {"benchmark", "vdpm"},
-    "leaderboards": {"benchmark", "vdpm"},
+    "leaderboards": {"leaderboards", "benchmark", "vdpm"},
     "tests": {"vdpm", "generation", "benchmark", "leaderboards", "tests"},
 }
 PACKAGES = ["vdpm", "generation", "benchmark"]
