@@ -14,7 +14,7 @@ WEISZFELD_ROUNDS = 20
 INLIER_PIXELS = 4.0
 """A point that lands farther from its pixel is no evidence for a pose."""
 RANSAC_ROUNDS = 200
-LEAST_POINTS, LEAST_SHARE = 6, 0.05
+LEAST_POINTS, LEAST_SHARE = 6, 0.1
 """Of the trusted points, that have to agree on a pose; among thousands of random ones a dozen always do."""
 NO_DISTORTION = np.zeros(4)
 HIDDEN = 0.05
