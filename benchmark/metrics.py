@@ -17,6 +17,7 @@ from evo.core.trajectory import PosePath3D
 from jaxtyping import Bool, Float32, Float64
 
 from benchmark.align import is_line, is_static, l1_scale, lengths, scaled_distances, similarity
+from benchmark.cost import COST_METRICS
 from benchmark.evaluators import end_point
 from benchmark.evaluators.trajectory import inverted_looks_better
 from benchmark.presets import PRESET_METRICS
@@ -184,6 +185,34 @@ def end_point_error(
     return Score(value=float(chosen.mean()), count=len(chosen))
 
 
+def displacement_error(truth: Truth, prediction: Prediction) -> Score:
+    """Sum of |(Q_j - P) - (X_j - X)| over sum of |X_j - X|: moving pixels, all times but that of their own frame.
+
+    P and X are where a point is at the time of its own frame, Q_j and X_j at time j, predicted and true, at the joint unit
+    mean norm of `point_distances`. Nothing moves: exactly 1. Geometry and cameras enter only as far as they differ
+    between two times, so that a motion cannot look better because the shape is worse.
+    """
+    assert prediction.points is not None
+    valid = np.isfinite(truth.points).all(axis=-1)
+    norm, true_norm = (_joint_norm(points, valid) for points in (prediction.points, truth.points))
+    if not norm or not true_norm:
+        return Score(value=None, note="no pixel has a true point, or all predicted points lie at the origin")
+    error, length, count = 0.0, 0.0, 0
+    for index, own in enumerate(truth.sources):
+        for time in {*range(truth.points.shape[1])} - {own}:
+            chosen = moving(truth.points)[index] & valid[index, time] & valid[index, own]
+            step, true_step = (
+                (points[index, time][chosen].astype(np.float64) - points[index, own][chosen]) / unit
+                for points, unit in ((prediction.points, norm), (truth.points, true_norm))
+            )
+            error += float(lengths(step - true_step).sum())
+            length += float(lengths(true_step).sum())
+            count += int(chosen.sum())
+    if not length:
+        return Score(value=None, note="no moving pixel")
+    return Score(value=error / length, count=count)
+
+
 def _epe(name: str, title: str, maps: tuple[int | slice, int | slice]) -> list[Metric]:
     """An end-point error over all valid pixels and its twin over the moving ones, under either normalisation."""
     return [
@@ -235,6 +264,15 @@ _ALL = [
     *_epe("epe_p1_t0", "P1(t0)", (1, 0)),
     *_epe("epe_p1_t1", "P1(t1)", (1, 1)),
     *_epe("epe_track", "P0(t0…t9)", (0, slice(None))),
+    Metric(
+        name="displacement_error",
+        function=displacement_error,
+        needs="points",
+        group="Motion, moving pixels",
+        title="Displacement error",
+        unit="",
+    ),
     *PRESET_METRICS,
+    *COST_METRICS,
 ]
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

@@ -10,16 +10,8 @@ from benchmark.evaluators.depth import PRESETS
 from benchmark.evaluators.end_point import Norm
 from benchmark.evaluators.relative_pose import CONVENTIONS
 from benchmark.metrics import METRICS
+from benchmark.tasks import Task
 from vdpm.errors import unknown
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One question to a method: it sees these frames of a clip and nothing else."""
-
-    frames: tuple[int, ...]
-    sources: tuple[int, ...]
-    """Indices into `frames` whose pixels have to be carried to all times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +85,10 @@ def _pair(stride: int) -> Protocol:
             "is every pixel of either view at either time, in the frame of the first camera? End-point error of the "
             "four point maps P0(t0), P0(t1), P1(t0), P1(t1), as in Table 1 of V-DPM. Prediction and truth are each "
             "brought to unit mean norm, jointly over the four maps and over the pixels with valid truth; nothing else "
-            "is aligned, so camera error counts. Mean over pixels, then pairs, then clips."
+            "is aligned, so camera error counts. Mean over pixels, then pairs, then clips. Displacement error, on moving "
+            "pixels: how far predicted displacements from a pixel's own time are off, as a share of the true ones."
         ),
-        metrics=_names(*_PAIR),
+        metrics=(*_names(*_PAIR), "displacement_error"),
         length=2,
         stride=stride,
         sources=(0, 1),
@@ -126,9 +119,9 @@ _OURS = [
         description=(
             "Ten frames, two apart, from the start of the clip: where is every pixel of the first frame at each of the "
             "ten times, in the frame of the first camera? End-point error of P0(t0) to P0(t9), as in Table 2 of V-DPM, "
-            "normalised as in the two-view protocols."
+            "normalised as in the two-view protocols, and the displacement error as there."
         ),
-        metrics=_names("epe_track"),
+        metrics=(*_names("epe_track"), "displacement_error"),
         length=10,
         stride=2,
         sources=(0,),
@@ -143,13 +136,14 @@ def _reading(base: Protocol, norm: Norm, mean: Literal["sample", "pixel"]) -> Pr
         ("_per_map" if norm == "per_map" else "") + ("_pixel" if mean == "pixel" else ""),
     )
     said = f"{'each map' if per_map else 'all maps jointly'} at unit mean norm, mean over {mean}s"
+    errors = tuple(name for name in base.metrics if name.startswith("epe"))
     return replace(
         base,
         name=base.name + suffix,
         version="1",
         title=f"{base.title} ({said})",
         description=f"The answers of {base.name} under another reading of V-DPM's end-point error: {said}.",
-        metrics=tuple(_renamed(name) for name in base.metrics) if per_map else base.metrics,
+        metrics=tuple(_renamed(name) for name in errors) if per_map else errors,
         mean=mean,
         asks=base.name,
         default=False,
@@ -260,8 +254,17 @@ _MOTIONS = [
         _metrics("world_ransac_"),
     ),
 ]
+_COST = _rescored(
+    _VIDEO,
+    "cost",
+    "What it takes",
+    "Seconds of loading and of answering the clip, peak RAM and peak memory of the accelerator, torch parameters, FLOPs of "
+    "the first task (with --flops), measured in the process that gave the answers to `video`; the note of a value is the "
+    "device.",
+    _metrics("cost_"),
+)
 PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for protocol in (*_OURS, *_READINGS, *_DEPTHS, *_CAMERAS, *_MOTIONS)
+    protocol.name: protocol for protocol in (*_OURS, *_READINGS, *_DEPTHS, *_CAMERAS, *_MOTIONS, _COST)
 }
 
 

@@ -146,6 +146,37 @@ def test_points_all_at_the_origin_are_a_blank():
     assert measure(METRICS["epe_track"], truth, Prediction(points=np.zeros((1, 2, 1, 1, 3), np.float32))).value is None
 
 
+def displacement(truth: Truth, points: np.ndarray) -> float | None:
+    return measure(METRICS["displacement_error"], truth, Prediction(points=points.astype(np.float32))).value
+
+
+def test_displacement_error_of_known_answers():
+    # One source, two times, a pixel that moves by (0, 0, 2) beside one at rest; norms are 1, 3 and 2 twice: mean 2.
+    true = np.zeros((1, 2, 1, 2, 3), np.float32)
+    true[0, :, 0, 0, 2], true[0, :, 0, 1, 2] = [1.0, 3.0], 2.0
+    truth = truth_like(points=true)
+    assert displacement(truth, true) == 0.0
+    assert displacement(truth, 7.0 * true) == pytest.approx(0.0, abs=1e-6)
+    assert displacement(truth, np.repeat(true[:, :1], 2, axis=1)) == 1.0
+    half = true.copy()
+    half[0, :, 0, 0, 2] = [1.5, 2.5]  # half of the way, and the mean norm is still 2
+    assert displacement(truth, half) == pytest.approx(0.5)
+    aside = true.copy()
+    aside[0, :, 0, 1, 2] += 4.0  # a wrong shape at rest enters by the norm alone: 4 instead of 2
+    assert displacement(truth, aside) == pytest.approx(0.5)
+    assert displacement(truth_like(points=np.ones_like(true)), true) is None
+
+
+def test_displacement_error_leaves_out_each_frames_own_time():
+    true = np.random.default_rng(0).normal(size=(2, 2, 3, 4, 3)).astype(np.float32)
+    answer = true + np.random.default_rng(1).normal(size=true.shape).astype(np.float32)
+    norm, unit = (np.linalg.norm(points, axis=-1).mean(dtype=float) for points in (answer, true))
+    step = np.stack([answer[0, 1] - answer[0, 0], answer[1, 0] - answer[1, 1]]) / norm
+    true_step = np.stack([true[0, 1] - true[0, 0], true[1, 0] - true[1, 1]]) / unit
+    expected = np.linalg.norm(step - true_step, axis=-1).sum() / np.linalg.norm(true_step, axis=-1).sum()
+    assert displacement(truth_like(points=true), answer) == pytest.approx(expected, rel=1e-6)
+
+
 def test_rpe_of_a_known_motion():
     # The truth turns 10 degrees a frame about z, the answer 13: 3 degrees a frame, the centres being the same.
     frames = np.arange(6)
