@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.linalg import polar
 from scipy.spatial.transform import Rotation
 
 from generation.exports import kitti as kitti_export
@@ -113,8 +114,18 @@ def tum_rows(times: np.ndarray, poses: np.ndarray) -> str:
 def bonn(root: Path, scene: Scene) -> None:
     """rgbd_bonn_dataset/rgbd_bonn_S/{rgb,depth}/TIME.png and groundtruth.txt at three times the rate of the images.
 
-    The first 30 images, which nobody evaluates, are copies of the first one.
+    The first 30 images, which nobody evaluates, are copies of the first one. Poses are those of the markers, from which the
+    page leads to the lens by T_ros T_markers T_ros T_m.
     """
+    T_ros = np.array([[-1.0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    printed = [
+        [1.0157, 0.1828, -0.2389, 0.0113],
+        [0.0009, -0.8431, -0.6413, -0.0098],
+        [-0.3009, 0.6147, -0.8085, 0.0111],
+    ]
+    T_m = np.vstack([printed, [0.0, 0, 0, 1]])
+    T_m[:3, :3] = polar(T_m[:3, :3])[0]
+    markers = T_ros @ scene.world_from_camera @ np.linalg.inv(T_m) @ T_ros
     folder = root / "rgbd_bonn_dataset" / "rgbd_bonn_balloon2"
     count = len(scene.clip.rgb)
     times = 1548339830.0 + np.arange(30 + count) / 30
@@ -126,9 +137,9 @@ def bonn(root: Path, scene: Scene) -> None:
     for i, time in enumerate(times):
         dense += [time - 0.009, time + 0.001, time + 0.011]
         t = max(i - 30, 0)
-        wrong = scene.world_from_camera[t].copy()
+        wrong = markers[t].copy()
         wrong[:3, 3] += 0.5  # the rows beside the right one are elsewhere, so that a wrong association shows
-        poses += [wrong, scene.world_from_camera[t], wrong]
+        poses += [wrong, markers[t], wrong]
     write(tum_rows(np.array(dense), np.array(poses)), folder, "groundtruth.txt")
 
 

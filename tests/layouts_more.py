@@ -104,6 +104,7 @@ def nrgbd(root: Path, scene: Scene) -> None:
             shutil.copy(first, folder / "images" / f"img{40 * t + i}.png")
         poses += [scene.world_from_camera[t] @ np.diag([1.0, -1.0, -1.0, 1.0])] * copies
     write("".join(rows(pose) for pose in poses), folder, "poses.txt")
+    write(f"{scene.clip.cameras.K[0, 0, 0]:.9f}\n", folder, "focal.txt")
 
 
 def dynamic_replica(root: Path, scene: Scene) -> None:

@@ -136,6 +136,17 @@ def test_tracks_from_torch_run_no_code(made, tmp_path):
     refused("dynamic_replica", tmp_path, "000002.pth", "traj_3d_world (N,3)")
 
 
+def test_plain_videos(made, tmp_path):
+    """A video beside a folder of images; one that is none."""
+    layouts_more.frames(tmp_path, made)
+    layouts_more.mp4(tmp_path / "b.mp4", list(made.clip.rgb))
+    first, second = catalogue.load("frames", tmp_path)
+    assert [first.name, second.name] == ["frames-all-b_mp4", "frames-all-walk"]
+    assert first.rgb.shape == second.rgb.shape and np.abs(first.rgb.astype(int) - second.rgb).mean() < 4
+    (tmp_path / "b.mp4").write_bytes(b"no video")
+    refused("frames", tmp_path, "b.mp4")
+
+
 def test_still_rooms_say_where_points_are(made):
     """In a room where nothing moves, depth alone gives P_1(t_j, pi_0), the same at all times."""
     recording = still(made)

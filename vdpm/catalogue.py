@@ -10,7 +10,9 @@ and turns whatever is missing, truncated or foreign into a `UserError` that name
 `sintel` names its first variant, `sintel:clean` another.
 """
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -61,7 +63,13 @@ def read(name: str, root: Path, sequence: str) -> Recording:
     folder = locate(name, root)
     if sequence not in (there := reader.sequences(folder, variant)):
         raise unknown(f"sequence of {name}", sequence, there, f"below {folder}")
-    return _consistent(reader.read(folder, variant, sequence))
+    recording = _consistent(reader.read(folder, variant, sequence))
+    return replace(recording, name=plain_name(recording.name))
+
+
+def plain_name(name: str) -> str:
+    """dataset/variant/sequence as a name that files and shards can have: letters, digits, - and _."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name.replace("/", "-"))
 
 
 def load(name: str, root: Path) -> Iterator[Recording]:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Float, Float64, UInt8
 from PIL import Image
 
 from vdpm.errors import UserError
+from vdpm.movies import read_movie
 
 Image.MAX_IMAGE_PIXELS = 1 << 28
 """Pillow refuses twice this as a decompression bomb."""
@@ -72,6 +74,20 @@ def video(paths: Sequence[Path], size: tuple[int, int] | None = None) -> UInt8[n
         if frames and frame.shape != frames[0].shape:
             raise UserError(f"{path} is {frame.shape[1]}x{frame.shape[0]}, the frames before it are not")
         frames.append(frame)
+    return np.stack(frames)
+
+
+def movie(path: Path, index: Sequence[int] | None = None) -> UInt8[np.ndarray, "T H W 3"]:
+    """Some frames of a video file in the order of their numbers, or all."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing: expected a video")
+    last = None if index is None else max(index) + 1
+    wanted = None if index is None else set(index)
+    frames = [
+        frame for number, (_, frame) in enumerate(islice(read_movie(path), last)) if wanted is None or number in wanted
+    ]
+    if not frames or (wanted is not None and len(frames) != len(wanted)):
+        raise UserError(f"{path} has too few frames: {last or 1} are needed")
     return np.stack(frames)
 
 

@@ -20,7 +20,7 @@ from vdpm.recording import Dataset, Recording, Tracks
 
 DATASET = Dataset(
     title="Dynamic Replica",
-    licence="CC BY-NC 4.0",
+    licence="non-commercial, accepted before the download (the code is CC BY-NC)",
     source="https://github.com/facebookresearch/dynamic_stereo",
     tree="""\
 test/frame_annotations_test.jgz          and train/, valid/

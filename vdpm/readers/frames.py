@@ -7,7 +7,6 @@ from pathlib import Path
 
 from vdpm import reading
 from vdpm.errors import UserError
-from vdpm.readers import _video
 from vdpm.recording import Dataset, Recording
 
 DATASET = Dataset(
@@ -19,12 +18,13 @@ holiday.mp4
 walk/0000.png ...""",
     variants={"all": "every video and every folder with images"},
 )
+VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def sequences(root: Path, variant: str) -> list[str]:
     """Names of videos, folders with images, and `.` when the root has images itself."""
-    videos = [path.name for path in root.iterdir() if path.suffix.lower() in _video.SUFFIXES]
+    videos = [path.name for path in root.iterdir() if path.suffix.lower() in VIDEOS]
     folders = [name for name in reading.folders(root) if _images(root / name)]
     return sorted(videos + folders + ["."] * bool(_images(root)))
 
@@ -35,7 +35,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     if path.is_dir():
         rgb = reading.video(_images(path))
     else:
-        rgb = _video.frames(path)
+        rgb = reading.movie(path)
     name = (path.resolve().name if sequence == "." else sequence).replace(".", "_")
     return Recording(name=f"frames/{variant}/{name}", licence=DATASET.licence, rgb=rgb)
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from vdpm import reading
 from vdpm.geometry import transform
-from vdpm.readers import _video
 from vdpm.recording import Dataset, Recording, Tracks
 
 DATASET = Dataset(
@@ -54,7 +53,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     return Recording(
         name=f"syn4d/{variant}/{sequence.replace('/', '_')}",
         licence=DATASET.licence,
-        rgb=_video.frames(folder / "mp4" / f"{stem}.mp4", index),
+        rgb=reading.movie(folder / "mp4" / f"{stem}.mp4", index),
         K=reading.intrinsics(*data["intrinsics"].astype(float), frames=len(index), first_centre=0.5),
         world_from_camera=world,
         depth=np.stack([read_depth(path) for path in maps]) if maps[0].parent.is_dir() else None,
