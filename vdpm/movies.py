@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -63,14 +64,16 @@ def write_movie(path: Path, frames: Iterable[Picture], rate: float) -> None:
         for picture in frames:
             even = np.pad(picture, [(0, side % 2) for side in picture.shape[:2]] + [(0, 0)], mode="edge")
             if stream is None:
-                stream = container.add_stream("libx264", rate=round(rate * 1000) / 1000, options={"crf": QUALITY})
+                stream = container.add_stream(
+                    "libx264", rate=Fraction(rate).limit_denominator(1000), options={"crf": QUALITY}
+                )
                 stream.height, stream.width, stream.pix_fmt = even.shape[0], even.shape[1], "yuv420p"
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")))
         if stream is not None:
             container.mux(stream.encode())
 
 
-def _upright(picture: Picture, rotation: int) -> Picture:
+def _upright(picture: Picture, rotation: int) -> UInt8[np.ndarray, "H2 W2 3"]:
     """`rotation` is how far to turn counter-clockwise, in degrees."""
     return np.ascontiguousarray(np.rot90(picture, round(rotation / 90)))
 

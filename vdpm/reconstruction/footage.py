@@ -154,10 +154,10 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _reduced(picture: Picture, side: int) -> Picture:
+def _reduced(picture: Picture, side: int) -> UInt8[np.ndarray, "h w 3"]:
     height, width = picture.shape[:2]
     factor = side / max(height, width)
     if factor >= 1:
         return picture
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
