@@ -141,7 +141,7 @@ def test_plain_videos(made, tmp_path):
     layouts_more.frames(tmp_path, made)
     layouts_more.mp4(tmp_path / "b.mp4", list(made.clip.rgb))
     first, second = catalogue.load("frames", tmp_path)
-    assert [first.name, second.name] == ["frames-all-b_mp4", "frames-all-walk"]
+    assert [first.name, second.name] == ["frames/all/b_mp4", "frames/all/walk"]
     assert first.rgb.shape == second.rgb.shape and np.abs(first.rgb.astype(int) - second.rgb).mean() < 4
     (tmp_path / "b.mp4").write_bytes(b"no video")
     refused("frames", tmp_path, "b.mp4")

@@ -4,7 +4,7 @@ A reader has
 
     DATASET = Dataset(...)                                            the facts (`vdpm.recording`)
     def sequences(root, variant) -> list[str]                         what is there, sorted, without opening much
-    def read(root, variant, sequence) -> Recording                    one sequence, converted at the door
+    def read(root, variant, sequence) -> Recording                    one sequence, converted at the door, named by itself
 
 and turns whatever is missing, truncated or foreign into a `UserError` that names the file (`vdpm.reading` helps).
 `sintel` names its first variant, `sintel:clean` another.
@@ -63,13 +63,13 @@ def read(name: str, root: Path, sequence: str) -> Recording:
     folder = locate(name, root)
     if sequence not in (there := reader.sequences(folder, variant)):
         raise unknown(f"sequence of {name}", sequence, there, f"below {folder}")
-    recording = _consistent(reader.read(folder, variant, sequence))
-    return replace(recording, name=plain_name(recording.name))
+    return _consistent(replace(reader.read(folder, variant, sequence), name=recording_name(name, sequence)))
 
 
-def plain_name(name: str) -> str:
-    """dataset/variant/sequence as a name that files and shards can have: letters, digits, - and _."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name.replace("/", "-"))
+def recording_name(name: str, sequence: str) -> str:
+    """dataset/variant/sequence, each of letters, digits, - and _ alone."""
+    parts = (name.partition(":")[0], find(name)[1], sequence)
+    return "/".join(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in parts)
 
 
 def load(name: str, root: Path) -> Iterator[Recording]:

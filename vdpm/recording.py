@@ -31,7 +31,7 @@ class Recording:
     """One sequence of a data set. None = the data set does not know."""
 
     name: str
-    """dataset-variant-sequence, unique; letters, digits, - and _."""
+    """dataset/variant/sequence, unique (`vdpm.catalogue.recording_name`)."""
     licence: str
     rgb: UInt8[np.ndarray, "T H W 3"]
     K: Float64[np.ndarray, "T 3 3"] | None = None

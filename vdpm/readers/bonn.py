@@ -73,7 +73,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     depth = np.stack([reading.png16(path) for path in maps[:count]])
     markers = _stamps.poses_at([_stamps.time_of(path) for path in images[:count]], folder / "groundtruth.txt")
     return Recording(
-        name=f"bonn/{variant}/{sequence}",
+        name=sequence,
         licence=DATASET.licence,
         rgb=reading.video(images[:count], (depth.shape[1], depth.shape[2])),
         K=reading.intrinsics(*K_FX_FY_CX_CY, frames=count, first_centre=0.0),

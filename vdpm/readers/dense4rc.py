@@ -42,7 +42,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
         known = np.isfinite(positions).all(axis=-1) & (positions != 0).any(axis=-1)
         positions = np.where(known[..., None], positions, np.nan).astype(np.float32)
         return Recording(
-            name=f"dense4rc/{variant}/{sequence}",
+            name=sequence,
             licence=DATASET.licence,
             rgb=rgb,
             K=reading.intrinsics(*data["fx_fy_cx_cy"].astype(float), frames=len(rgb), first_centre=0.5),

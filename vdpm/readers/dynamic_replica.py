@@ -49,7 +49,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
         cameras = [camera(frame["viewpoint"], *frame["image"]["size"]) for frame in frames]
         paths = [(frame.get("trajectories") or {}).get("path") for frame in frames]
     return Recording(
-        name=f"dynamic_replica/{variant}/{sequence}",
+        name=sequence,
         licence=DATASET.licence,
         rgb=reading.video(images),
         K=np.stack([K for K, _ in cameras]),

@@ -36,8 +36,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
         rgb = reading.video(_images(path))
     else:
         rgb = reading.movie(path)
-    name = (path.resolve().name if sequence == "." else sequence).replace(".", "_")
-    return Recording(name=f"frames/{variant}/{name}", licence=DATASET.licence, rgb=rgb)
+    return Recording(name=sequence, licence=DATASET.licence, rgb=rgb)
 
 
 def _images(folder: Path) -> list[Path]:

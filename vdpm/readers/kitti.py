@@ -57,7 +57,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     rgb = reading.video([images / path.name for path in maps])
     depth = np.stack([reading.png16(path) for path in maps]) / SCALE
     return Recording(
-        name=f"kitti/{variant}/{sequence}",
+        name=sequence,
         licence=DATASET.licence,
         rgb=rgb,
         K=_calibration(drive.parent / "calib_cam_to_cam.txt", len(rgb)) if drive else None,

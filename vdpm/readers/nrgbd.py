@@ -51,7 +51,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     height, width = rgb.shape[1:3]
     focal = _focal(folder / "focal.txt")
     return Recording(
-        name=f"nrgbd/{variant}/{sequence}",
+        name=sequence,
         licence=DATASET.licence,
         rgb=rgb,
         K=reading.intrinsics(focal, focal, width / 2, height / 2, len(rgb), first_centre=0.0),

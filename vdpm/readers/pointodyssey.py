@@ -49,7 +49,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
         camera_from_world = rigid(extrinsics[:, :3, :3], extrinsics[:, :3, 3])
         tracks = _tracks(data) if data["trajs_3d"].ndim == 3 and data["trajs_3d"].shape[1] else None
         return Recording(
-            name=f"pointodyssey/{variant}/{sequence}",
+            name=sequence,
             licence=DATASET.licence,
             rgb=reading.video(images),
             K=data["intrinsics"].astype(np.float64),

@@ -54,7 +54,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
         raise UserError(f"{folder}: a pose is not finite; leave this scene out, as others do")
     depth = reading.positive(np.stack([reading.png16(path) for path in maps]) * MILLIMETRE)
     return Recording(
-        name=f"scannet/{variant}/{sequence}",
+        name=sequence,
         licence=DATASET.licence,
         rgb=reading.video(images, (depth.shape[1], depth.shape[2])),
         K=_intrinsics(folder / "intrinsic" / "intrinsic_depth.txt", len(images)),

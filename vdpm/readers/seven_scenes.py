@@ -49,7 +49,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
         raise UserError(f"{maps[0]} is missing: depth.png is not registered to colour; run SimpleRecon's preprocessing")
     millimetres = np.stack([reading.png16(path) for path in maps])
     return Recording(
-        name=f"seven_scenes/{variant}/{sequence.replace('/', '_')}",
+        name=sequence,
         licence=DATASET.licence,
         rgb=reading.video(images),
         K=reading.intrinsics(*K_FX_FY_CX_CY, frames=len(images), first_centre=0.0),

@@ -43,7 +43,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
         clip = decode(name, {member.name.partition(".")[2]: file.read() for member, file in files if file})
     frames = range(len(clip.rgb))
     return Recording(
-        name=f"shards/{variant}/{name}",
+        name=sequence,
         licence="; ".join(sorted({body.get("licence", "?") for body in clip.meta.get("bodies", [])})),
         rgb=clip.rgb,
         K=clip.cameras.K,

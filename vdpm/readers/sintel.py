@@ -55,7 +55,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     K[:, :2, 2] += 0.5
     world = invert(np.stack([camera_from_world for _, camera_from_world in cameras]))
     return Recording(
-        name=f"sintel/{variant}/{sequence}",
+        name=sequence,
         licence=DATASET.licence,
         rgb=reading.video(images),
         K=K,

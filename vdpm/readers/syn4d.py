@@ -51,7 +51,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     positions = transform(world[0], data["tracks_ref0"].astype(np.float64))
     uv = data["query_uv"].astype(np.float64)
     return Recording(
-        name=f"syn4d/{variant}/{sequence.replace('/', '_')}",
+        name=sequence,
         licence=DATASET.licence,
         rgb=reading.movie(folder / "mp4" / f"{stem}.mp4", index),
         K=reading.intrinsics(*data["intrinsics"].astype(float), frames=len(index), first_centre=0.5),

@@ -39,7 +39,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     """One video."""
     return read_npz(
         _folder(root, variant) / f"{sequence}.npz",
-        name=f"tapvid3d/{variant}/{sequence}",
+        name=sequence,
         licence=DATASET.licence,
         fields=FIELDS,
         still_camera=variant == "pstudio",

@@ -55,7 +55,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     with reading.expecting(folder / "groundtruth.txt", "rows time tx ty tz qx qy qz qw"):
         world = reading.poses_xyzw(rows[poses, 1:])
     return Recording(
-        name=f"tum/{variant}/{sequence}",
+        name=sequence,
         licence=DATASET.licence,
         rgb=rgb,
         K=reading.intrinsics(*K_FX_FY_CX_CY, frames=len(rgb), first_centre=0.0),

@@ -40,7 +40,7 @@ def read(root: Path, variant: str, sequence: str) -> Recording:
     """The first 64 frames of one file."""
     return tapvid3d.read_npz(
         root / variant / f"{sequence}.npz",
-        name=f"worldtrack/{variant}/{sequence}",
+        name=sequence,
         licence=DATASET.licence,
         fields=FIELDS,
         still_camera=variant == "pstudio_mini",
