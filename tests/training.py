@@ -1,7 +1,14 @@
-"""Batches of noise, for tests of what is done with batches."""
+"""Batches of noise, and `python -m tests.training --preset test`: training in seconds."""
+
+from dataclasses import replace
 
 import torch
+import tyro
 
+from vdpm.errors import run_command
+from vdpm.model.sizes import Sizes
+from vdpm.train import Config, main
+from vdpm.training.presets import PRESETS
 from vdpm.training.sample import MOVING, Batch
 
 
@@ -30,3 +37,31 @@ def noise(seed: int = 0, windows: int = 2, frames: int = 3, side: int = 16) -> B
         posed=torch.ones(windows, dtype=torch.bool),
         names=tuple(f"noise-{seed}-{number}" for number in range(windows)),
     )
+
+
+SMALLEST = Sizes(
+    image=32,
+    width=32,
+    heads=2,
+    vision_depth=1,
+    depth=4,
+    taps=(0, 1, 2, 3),
+    decoder_depth=1,
+    camera_depth=1,
+    point_features=8,
+    point_channels=(8, 8, 8, 8),
+    patch=16,
+    stem=16,
+    matching=8,
+)
+"""Everything that a network can have, in as few numbers as can be trained in a test."""
+
+PRESET = replace(
+    PRESETS["tiny"], sizes=SMALLEST, size=32, frames=(2, 3), steps=12, warm_up=0.3, checkpointing=True, accumulate=2
+)
+
+
+if __name__ == "__main__":
+    PRESETS["test"] = PRESET
+    torch.set_num_threads(1)
+    run_command(lambda: main(tyro.cli(Config)))

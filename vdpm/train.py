@@ -51,9 +51,9 @@ class Config:
     """Threads of the CPU for the network; as many as PyTorch chooses by default."""
     engine: str = "auto"
     """Under torchrun: ddp, fsdp, or auto: fsdp for `paper`, ddp else."""
-    save: int = 500
+    save_every: int = 500
     """Steps from one checkpoint to the next."""
-    log: int = 20
+    log_every: int = 20
     """Steps from one row of the curve to the next."""
 
 
@@ -66,9 +66,9 @@ def plan(config: Config) -> "tuple[Preset, DataConfig]":
     for name in ("steps", "batch", "lr", "workers", "threads"):
         if getattr(config, name) < 0:
             raise UserError(f"--{name} {getattr(config, name)}: must not be negative")
-    for name in ("save", "log"):
+    for name in ("save_every", "log_every"):
         if getattr(config, name) < 1:
-            raise UserError(f"--{name} {getattr(config, name)}: must be 1 or more")
+            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: must be 1 or more")
     if config.engine not in ("auto", "ddp", "fsdp"):
         raise UserError(f"--engine {config.engine}: choose ddp, fsdp or auto")
     asked = {name: getattr(config, name) for name in ("steps", "batch", "frames", "lr")}
@@ -113,7 +113,7 @@ def main(config: Config) -> None:
                 file=sys.stderr,
             )
         start = trainer.progress.step * preset.accumulate + place.rank
-        trainer.train(batches(data, config.seed, start, place.world), Pace(log=config.log, save=config.save))
+        trainer.train(batches(data, config.seed, start, place.world), Pace(log=config.log_every, save=config.save_every))
 
 
 def write_config(config: Config) -> None:

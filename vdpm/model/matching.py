@@ -56,7 +56,7 @@ class Matching(nn.Module):
         self.none = nn.Linear(sizes.matching, 1)
         """How alike the best pair has to be, from -1 to 1."""
         nn.init.constant_(self.none.bias, UNLIKE)
-        self.sharpness = nn.Parameter(torch.tensor(math.log(SHARPNESS)))
+        self.sharpness = nn.Parameter(torch.tensor([math.log(SHARPNESS)]))
 
     def features(
         self, level: Float[Tensor, "B S P D"], fine: Float[Tensor, "B S K h w"], grid: tuple[int, int]

@@ -59,7 +59,7 @@ class Motion(nn.Module):
         self.clues = nn.Conv2d(16, HIDDEN, 3, padding=1)
         self.first, self.second = (_unit(dilation) for dilation in (1, 2))
         self.affinity = nn.Linear(HIDDEN, 2 * AFFINITY)
-        self.spread = nn.Parameter(torch.tensor(SPREAD).log())
+        self.spread = nn.Parameter(torch.tensor([SPREAD]).log())
         self.lent = nn.Conv2d(6, HIDDEN, 3, padding=1)
         self.third = _unit(1)
         self.gates = nn.Conv2d(HIDDEN, 4, 1)

@@ -53,6 +53,7 @@ def _open(network: Network) -> None:
             module.ls2.gamma.fill_(RESIDUAL)
             gate = module.modulation["lin"].get_parameter("bias").view(3, -1)[2]
             gate.fill_(RESIDUAL)
+    nn.init.normal_(network.aggregator.patch_embed.pos_embed, std=0.3)
     for token in (network.aggregator.camera_token, network.aggregator.register_token):
         nn.init.normal_(token, std=0.02)
     nn.init.normal_(network.aggregator.time_conditioning_token, std=0.02)

@@ -1,0 +1,120 @@
+"""Training as it is run: real processes, killed and resumed, alone and together."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training import PRESET, SMALLEST, noise
+from vdpm.errors import UserError
+from vdpm.model.model import Model
+from vdpm.model.network import Network
+from vdpm.model.weights import read_network, write_network
+from vdpm.training import checkpoint
+from vdpm.training.begin import begin, from_nothing
+from vdpm.training.journal import read_curve
+from vdpm.training.learner import Learner
+from vdpm.training.loop import Trainer, rate
+from vdpm.training.parallel import Place
+from vdpm.training.presets import PRESETS, find_preset
+
+ALONE = Place(rank=0, world=1, device=torch.device("cpu"))
+ROOT = Path(__file__).parents[1]
+torch.set_num_threads(1)
+
+
+def command(out: Path, *flags: str, processes: int = 1) -> list[str]:
+    run = ["-m", "tests.training", "--preset", "test", "--data", "procedural", "--out", str(out), *flags]
+    one = ["--log-every", "1", "--save-every", "4", "--workers", "0", "--threads", "1"]
+    launch = (
+        ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
+    )
+    return [sys.executable, *launch, *run, *one]
+
+
+def run(out: Path, *flags: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command(out, *flags, processes=processes), cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def weights(out: Path, step: int) -> dict[str, torch.Tensor]:
+    return load_file(checkpoint.folder(out, step) / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished")
+    done = run(out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_killed_and_resumed_is_the_same_bit_for_bit(finished: Path, tmp_path: Path):
+    process = subprocess.Popen(command(tmp_path), cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    until(lambda: len(read_curve(tmp_path)) >= 6)  # two steps after a checkpoint
+    process.kill()
+    process.wait()
+    assert checkpoint.newest(tmp_path) == checkpoint.folder(tmp_path, 4)
+    done = run(tmp_path)
+    assert done.returncode == 0 and "going on at step 4 of 12" in done.stderr, done.stderr
+    ours, theirs = weights(tmp_path, 12), weights(finished, 12)
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    states = [checkpoint.read_state(checkpoint.folder(out, 12)) for out in (tmp_path, finished)]
+    assert same(states[0]["optimiser"]["state"], states[1]["optimiser"]["state"])
+    assert torch.equal(states[0]["random"], states[1]["random"])
+    curves = [[{**row, "seconds": 0} for row in read_curve(out)] for out in (tmp_path, finished)]
+    assert curves[0] == curves[1] and [row["step"] for row in curves[0]] == list(range(1, 13))
+
+
+def until(ready) -> None:
+    for _ in range(1200):
+        if ready():
+            return
+        time.sleep(0.05)
+    raise TimeoutError
+
+
+def same(a: object, b: object) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else a == b
+
+
+def test_a_run_leaves_what_can_be_used(finished: Path):
+    network = read_network(checkpoint.folder(finished, 12))
+    start = from_nothing(SMALLEST, 0).state_dict()
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, start[name])}
+    unread = {name for name in start if name.startswith("aggregator.patch_embed.") and name.endswith(("mask_token"))}
+    assert start.keys() - changed == unread
+    model = Model(network=network, device=torch.device("cpu"), bfloat16=False)
+    assert model.encode(torch.rand(1, 3, 3, 32, 32)).video().points.isfinite().all()
+    assert json.loads((finished / "config.json").read_text())["preset"] == "test"
+    assert list((finished / "tensorboard").glob("events*"))
+    assert len(list((finished / "checkpoints").iterdir())) == 3
+    row = read_curve(finished)[-1]
+    assert (
+        row["windows"] == 48
+        and {"loss_matching", "match_moving", "displacement_error", "grad_norm", "lr"} <= row.keys()
+    )
+
+
+@pytest.mark.parametrize("engine", ["ddp", "fsdp"])
+def test_two_processes_have_the_curve_of_one(finished: Path, tmp_path: Path, engine: str):
+    done = run(tmp_path, "--engine", engine, processes=2)
+    assert done.returncode == 0, done.stderr
+    alone, together = read_curve(finished), read_curve(tmp_path)
+    assert [row["windows"] for row in alone] == [row["windows"] for row in together]
+    for one, two in zip(alone, together, strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-4)
+    ours, theirs = weights(tmp_path, 12), weights(finished, 12)
+    assert ours.keys() == theirs.keys() and all(ours[name].shape == theirs[name].shape for name in ours)
