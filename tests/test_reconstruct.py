@@ -238,16 +238,17 @@ def test_operations_are_those_that_were_counted():
     assert estimate.answering(TINY, 4, 42, 56) > estimate.backbone(TINY, 4, 42, 56)
 
 
-def test_the_command_from_a_movie_to_all_exports(tmp_path, weights):
+def test_the_command_from_a_movie_to_exports(tmp_path, weights):
     """As a process, on a portrait video in several windows; then the file alone is enough."""
     write_movie(tmp_path / "a.mp4", pictures(7, 64, 40), rate=5)
     command = [sys.executable, "-m", "vdpm.reconstruct", str(tmp_path / "a.mp4"), "--out", str(tmp_path / "out"),
-               "--weights", weights, "--window", "4", "--export", "all"]  # fmt: skip
+               "--weights", weights, "--window", "4", "--export", "html,tum"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "7 frames of 40x64 in 2 windows of up to 4 on cpu: about" in done.stderr
-    assert {"viewer.html", "ply", "scene.glb", "reconstruction.rrd", "colmap", "trajectory.txt",
-            "reconstruction.npz"} == {path.name for path in (tmp_path / "out").iterdir()}  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "reconstruction.npz", "trajectory.txt", "viewer.html"
+    ]  # fmt: skip
     with np.load(tmp_path / "out" / "reconstruction.npz", allow_pickle=False) as arrays:
         assert arrays["points"].shape == (7, 64, 40, 3) and np.isfinite(arrays["points"]).all()
         assert json.loads(str(arrays["facts"]))["source"] == "a.mp4"

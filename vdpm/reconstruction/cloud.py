@@ -35,7 +35,7 @@ def good(reconstruction: Reconstruction, frame: int) -> Bool[np.ndarray, "H W"]:
     """Pixels whose points are finite, in front of the camera, and not at an edge of depth."""
     depth = np.asarray(reconstruction.depth[frame], np.float64)
     finite = np.isfinite(depth) & np.isfinite(reconstruction.points[frame]).all(axis=-1) & (depth > 0)
-    return finite & off_edges(np.where(finite, depth, np.inf)[None])[0]
+    return finite & off_edges(np.where(finite, depth, 0.0)[None])[0]
 
 
 def still(reconstruction: Reconstruction, frame: int) -> Bool[np.ndarray, "H W"]:
