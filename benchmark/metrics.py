@@ -17,6 +17,7 @@ from evo.core.trajectory import PosePath3D
 from jaxtyping import Bool, Float32, Float64
 
 from benchmark.align import is_line, is_static, l1_scale, lengths, scaled_distances, similarity
+from benchmark.cost import COST_METRICS
 from benchmark.evaluators import end_point
 from benchmark.evaluators.trajectory import inverted_looks_better
 from benchmark.presets import PRESET_METRICS
@@ -272,5 +273,6 @@ _ALL = [
         unit="",
     ),
     *PRESET_METRICS,
+    *COST_METRICS,
 ]
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

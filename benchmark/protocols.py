@@ -10,16 +10,8 @@ from benchmark.evaluators.depth import PRESETS
 from benchmark.evaluators.end_point import Norm
 from benchmark.evaluators.relative_pose import CONVENTIONS
 from benchmark.metrics import METRICS
+from benchmark.tasks import Task
 from vdpm.errors import unknown
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One question to a method: it sees these frames of a clip and nothing else."""
-
-    frames: tuple[int, ...]
-    sources: tuple[int, ...]
-    """Indices into `frames` whose pixels have to be carried to all times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,8 +254,17 @@ _MOTIONS = [
         _metrics("world_ransac_"),
     ),
 ]
+_COST = _rescored(
+    _VIDEO,
+    "cost",
+    "What it takes",
+    "Seconds of loading and of answering the clip, peak RAM and peak memory of the accelerator, torch parameters, FLOPs of "
+    "the first task (with --flops), measured in the process that gave the answers to `video`; the note of a value is the "
+    "device.",
+    _metrics("cost_"),
+)
 PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for protocol in (*_OURS, *_READINGS, *_DEPTHS, *_CAMERAS, *_MOTIONS)
+    protocol.name: protocol for protocol in (*_OURS, *_READINGS, *_DEPTHS, *_CAMERAS, *_MOTIONS, _COST)
 }
 
 

@@ -6,19 +6,36 @@ A method module has a one-line docstring, `VERSION = "1"` (raise it when its ans
     def load_reference() -> Callable[[Video, Truth], Prediction]    a reference, which is shown the truth
 
 and, if it cannot start from what an installation brings, says so in `NEEDS = "weights"`: started without them, it answers
-with one line that names them. What is heavy (torch, weights) belongs inside that function. Facts about a method are read
+with one line that names them. `WEIGHTS = "NAME"` is the environment variable that says where they are. What is heavy (torch, weights) belongs inside that function. Facts about a method are read
 from its source, so that listing and scoring never import it.
 """
 
 import ast
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import benchmark.methods
 from vdpm.clip import Prediction, Truth, Video
 from vdpm.errors import UserError, unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """Where the answers of a model come from that is not a file of ours (`benchmark.foreign`)."""
+
+    predictions: str = ""
+    """Folder of its answers."""
+    command: str = ""
+    """Or the program that gives them."""
+    adapter: str = ""
+    """File of benchmark/adapters/ that reads them; "" when they are in our layout."""
+    limit: float = 0.0
+    """Seconds that the program may take for a task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +49,11 @@ class Method:
     """Whether it is shown the truth."""
     needs: str
     """What has to be brought along before it starts, "" for nothing."""
+    weights: str = ""
+    """Environment variable that names its weights."""
+    path: str = ""
+    """Its file."""
+    foreign: Foreign | None = None
 
 
 def _sources() -> dict[str, Path]:
@@ -63,6 +85,8 @@ def find_method(name: str) -> Method:
         description=description,
         reference="load" not in functions,
         needs=_constant(tree, "NEEDS"),
+        weights=_constant(tree, "WEIGHTS"),
+        path=str(sources[name]),
     )
 
 
@@ -73,13 +97,25 @@ def _constant(tree: ast.Module, name: str) -> str:
     return ""
 
 
+def _module(method: Method) -> ModuleType:
+    """The module of a method, from its file: that may lie in a folder which only another process was told of."""
+    name = f"benchmark.methods.{method.name}"
+    if name in sys.modules or Path(method.path).parent == Path(__file__).parent / "methods":
+        return import_module(name)
+    spec = spec_from_file_location(name, method.path)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def start(method: Method) -> Callable[[Video, Truth | None], Prediction]:
     """Import a method and make it ready to answer. Only references are shown the truth they are handed.
 
     Raises `UserError` when a package that the method needs is not installed.
     """
     try:
-        module = import_module(f"benchmark.methods.{method.name}")
+        module = _module(method)
         answer = module.load_reference() if method.reference else module.load()
     except ImportError as error:
         raise UserError(f"method {method.name!r} cannot start ({error}); install what it needs") from error

@@ -3,21 +3,27 @@
     python benchmark/run.py --method still                  the committed suite `mini`, in seconds
     python benchmark/run.py --method still --suite data/demo      any folder of rendered shards
     python benchmark/run.py --list                          methods, suites, protocols
+    python benchmark/run.py --method folder --predictions DIR --name MODEL            answers that lie in files
+    python benchmark/run.py --method subprocess --command "run {input} {output}" --name MODEL     or come from a program
 
-Predictions lie in <out>/<suite>/<method>/<protocol>/<clip>.npz and are made once; running again only scores. Rows lie in
+`benchmark/foreign.py` says how such files lie. A method works in a process of its own; one that dies or takes too long
+costs blanks. Predictions lie in <out>/<suite>/<method>/<protocol>/<clip>.npz and are made once; running again only scores. Rows lie in
 <out>/<suite>/<method>/rows.jsonl. Exit status: 0 all scored; 2 bad input, or the method failed on some clips (their rows
 are blanks with the reason, all others are finished and kept); 130 interrupted.
 """
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
+from benchmark.adapting import adapter_line, adapter_names
 from benchmark.protocols import PROTOCOLS, Protocol, find_protocols
-from benchmark.registry import find_method, method_names
+from benchmark.registry import Foreign, Method, find_method, method_names
 from benchmark.rows import Row, read_rows, write_rows
-from benchmark.scoring import evaluate
+from benchmark.scoring import Asking, evaluate
 from benchmark.suites import find_suite, frozen_names
 from benchmark.table import plain_table
 from vdpm.errors import UserError, run_command, unknown
@@ -37,6 +43,22 @@ class Config:
     """Protocols to run; those that --list marks as default when none is named."""
     out: Path = Path("runs")
     """Folder for predictions and rows."""
+    workers: int = 1
+    """Processes of the method, which share the clips."""
+    time_limit: float = 3600.0
+    """Seconds that a method may take to load, or for a clip."""
+    weights: str = ""
+    """File, folder or repository of weights, for methods that need some."""
+    flops: bool = False
+    """Count torch operations for the protocol `cost`; answers the first task of each clip twice."""
+    predictions: Path | None = None
+    """Folder of answers, for --method folder."""
+    command: str = ""
+    """Program with {input} and {output}, for --method subprocess."""
+    adapter: str = ""
+    """File of benchmark/adapters/ that reads what folder or program gives, unless that is our layout."""
+    name: str = ""
+    """What the rows call the method of folder or program, as "monst3r" or "monst3r@2" for another version of it."""
     overwrite: bool = False
     """Predict again even where files are there."""
     publish: bool = False
@@ -45,14 +67,54 @@ class Config:
     """Show methods, suites and protocols, and stop."""
 
 
+FOREIGN = {"folder": "answers that lie in files (--predictions)", "subprocess": "answers of a program (--command)"}
+
+
+def chosen_method(config: Config) -> Method:
+    """The method that is meant, and its weights where it will look for them. Raises `UserError`."""
+    if config.method not in FOREIGN:
+        method = find_method(config.method)
+        if config.weights and not method.weights:
+            raise UserError(f"--weights {config.weights}: method {method.name!r} has none")
+        if config.weights:
+            os.environ[method.weights] = config.weights
+        return method
+    given = {"folder": config.predictions, "subprocess": config.command}[config.method]
+    if not given or (config.method == "folder" and not Path(given).is_dir()):
+        need = {"folder": "--predictions DIR", "subprocess": '--command "run {input} {output}"'}[config.method]
+        raise UserError(f"--method {config.method} needs {need}, got {str(given or '')!r} (see benchmark/foreign.py)")
+    if config.adapter and config.adapter not in adapter_names():
+        raise unknown("adapter", config.adapter, adapter_names(), "add one as benchmark/adapters/<name>.py")
+    name, _, version = (config.name or config.method).partition("@")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or name in method_names():
+        raise UserError(f"--name {config.name!r}: letters, digits, '_', '.', '-', and not a method of ours")
+    return Method(
+        name=name,
+        version=version or "1",
+        description=FOREIGN[config.method],
+        reference=False,
+        needs="",
+        foreign=Foreign(
+            predictions=str(config.predictions.resolve()) if config.predictions and config.method == "folder" else "",
+            command=config.command,
+            adapter=config.adapter,
+            limit=config.time_limit,
+        ),
+    )
+
+
 def listing() -> str:
     """What can be named on the command line."""
     methods = [find_method(name) for name in method_names()]
+    wide = max(len(method.name) for method in methods) + 2
     suites = [find_suite(name) for name in frozen_names()]
     width = max(map(len, PROTOCOLS)) + 2
     return "\n".join(
         ["methods"]
-        + [f"  {m.name:<14}{m.description}{' (shown the truth)' if m.reference else ''}" for m in methods]
+        + [f"  {m.name:<{wide}}{m.description}{' (shown the truth)' if m.reference else ''}" for m in methods]
+        + [f"  {name:<{wide}}{what}" for name, what in FOREIGN.items()]
+        + ["adapters"]
+        + [f"  {name:<{wide}}{adapter_line(name)}" for name in adapter_names()]
         + ["suites"]
         + [f"  {s.name:<14}{len(s.clips)} clips, version {s.version}. {s.description}" for s in suites]
         + ["protocols"]
@@ -69,13 +131,23 @@ def keep_others(path: Path, rows: list[Row], chosen: list[Protocol]) -> list[Row
     return [row for row in kept if (row.suite_version, row.method_version) in current] + rows
 
 
+def check_numbers(config: Config) -> None:
+    """Raise `UserError` on the first that makes no sense."""
+    if config.workers < 1:
+        raise UserError(f"--workers {config.workers}: one process at least")
+    if not config.time_limit > 0:
+        raise UserError(f"--time-limit {config.time_limit:g}: some seconds")
+
+
 def main(config: Config) -> None:
     """Run one method on one suite. Raises `UserError` after everything else is finished if the method failed on some."""
     if not config.method:
         raise unknown("method", config.method, method_names(), "name one with --method")
-    method, suite, protocols = find_method(config.method), find_suite(config.suite), find_protocols(config.protocols)
+    check_numbers(config)
+    method, suite, protocols = chosen_method(config), find_suite(config.suite), find_protocols(config.protocols)
     folder = config.out / suite.name / method.name
-    outcomes = list(evaluate(method, suite, protocols, folder, config.overwrite))
+    asking = Asking(workers=config.workers, limit=config.time_limit, overwrite=config.overwrite, flops=config.flops)
+    outcomes = list(evaluate(method, suite, protocols, folder, asking))
     rows = [row for outcome in outcomes for row in outcome.rows]
     write_rows(folder / "rows.jsonl", keep_others(folder / "rows.jsonl", rows, protocols))
     print(f"{method.name} on {suite.name} (version {suite.version}, {len(suite.clips)} clips)\n{plain_table(rows)}")

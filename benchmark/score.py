@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, TypeVar
 
-from vdpm.clip import Prediction, Truth
-
 Better = Literal["lower", "higher"]
 
 
@@ -26,9 +24,10 @@ class Metric:
     """A registered metric and how to read its values."""
 
     name: str
-    function: Callable[[Truth, Prediction], Score]
-    needs: Literal["depth", "world_from_camera", "points"]
-    """Field of `Prediction` that a method has to claim."""
+    function: Callable[..., Score]
+    """Of truth and prediction; those of `cost` of the cost."""
+    needs: Literal["depth", "world_from_camera", "points", "visible", "cost"]
+    """Field of `Prediction` that a method has to claim; `cost` is measured."""
     group: str
     """Heading that its column stands under."""
     title: str
@@ -37,6 +36,8 @@ class Metric:
     better: Better = "lower"
     moving: bool = False
     """Over moving pixels only; its twin over all valid pixels has the same title."""
+    seen: bool = False
+    """Looks at what hides each point (`Truth.seen`)."""
     unit_free: bool = True
     """The unit of length of the prediction does not matter. It does in some evaluators, against their intention."""
 

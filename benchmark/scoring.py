@@ -1,10 +1,8 @@
-"""The two halves of a benchmark run with a file between them: `ensure_answers` asks the method, `score` reads the file.
+"""The two halves of a benchmark run with files between them: methods answer into files, `score_case` reads these.
 
 Scoring needs the clip and the file, never the method: it reruns in seconds.
 """
 
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,38 +13,57 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
+from benchmark.asking import Job, Order, ask
 from benchmark.metrics import METRICS
-from benchmark.predictions import Answers, Header, check, read_answers, write_answers
-from benchmark.protocols import Protocol, Task
-from benchmark.registry import Method, start
+from benchmark.predictions import Answers, Header, read_answers
+from benchmark.protocols import Protocol
+from benchmark.registry import Method
 from benchmark.rows import Row, commit
 from benchmark.score import Metric, Score
 from benchmark.suites import Suite, read_suite
-from vdpm.clip import Clip, Prediction, Truth, Video
+from benchmark.tasks import Scene, Task, family, file_name, known, show, truth_of
+from benchmark.weights import identity
+from vdpm.clip import Clip, Prediction, Truth
 from vdpm.derive import Hits, hits
-from vdpm.derive import truth as derive_truth
-from vdpm.errors import UserError
 
-Answer = Callable[[Video, Truth | None], Prediction]
+Look = Callable[[int], Hits]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How methods are asked: none of it has an influence on what they answer."""
+
+    workers: int = 1
+    """Processes of the method."""
+    limit: float = 3600.0
+    """Seconds for a clip."""
+    overwrite: bool = False
+    """Ask again even where files are there."""
+    flops: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One clip under one protocol for one method: the unit of work, and of files."""
+    """One clip under one protocol for one method: the unit of scoring."""
 
     suite: Suite
     method: Method
     protocol: Protocol
-    clip: Clip
+    scene: Scene
     fingerprint: str
-    path: Path
-    """Where the answers lie."""
-    look: Callable[[int], Hits]
-    """What the pixels of a frame see, remembered for all tasks of the clip."""
+    weights: str
+    out: Path
+    look: Look | None
+    """What the pixels of a frame see, remembered for all tasks of a clip."""
+
+    @property
+    def path(self) -> Path:
+        """Where the answers lie."""
+        return answers_path(self.out, self.protocol, file_name(self.scene))
 
     @property
     def tasks(self) -> list[Task]:
-        return self.protocol.tasks(len(self.clip.rgb))
+        return self.protocol.tasks(len(self.scene.rgb))
 
     @property
     def header(self) -> Header:
@@ -55,8 +72,9 @@ class Case:
             method_version=self.method.version,
             protocol=self.protocol.question.name,
             protocol_version=self.protocol.question.version,
-            clip=self.clip.name,
+            clip=self.scene.name,
             fingerprint=self.fingerprint,
+            weights=self.weights,
         )
 
 
@@ -68,101 +86,135 @@ class Outcome:
     failure: str
 
 
-def evaluate(method: Method, suite: Suite, protocols: list[Protocol], out: Path, overwrite: bool) -> Iterator[Outcome]:
-    """Predict what has no file yet and score everything from files, clip by clip.
+def answers_path(out: Path, protocol: Protocol, clip: str) -> Path:
+    """The file of the answers to a clip."""
+    return out / protocol.question.name / f"{clip}.npz"
 
-    A method that raises or answers nonsense gets blanks with the reason, and the next case goes on. Raises `UserError`
-    for what only the user can decide: stale or damaged files, a disk that refuses.
+
+def evaluate(
+    method: Method, suite: Suite, protocols: list[Protocol], out: Path, asking: Asking | None = None
+) -> Iterator[Outcome]:
+    """Ask for what has no file yet, then score everything from files, clip by clip.
+
+    A method that raises, dies, takes too long or answers nonsense gets blanks with the reason, and the rest goes on. Raises
+    `UserError` for what only the user can decide: stale or damaged files, missing weights, a disk that refuses.
     """
-    loaded = cache(lambda: start(method))  # a method whose answers all lie in files is never imported
+    failures = ensure_answers(method, suite, protocols, out, asking or Asking())
+    weights = identity(method)
     total = len(suite.clips) * len(protocols)
-    with tqdm(total=total, desc=f"{method.name} on {suite.name}", unit="case", disable=None) as progress:
-        for clip, fingerprint in read_suite(suite):
-            look = cache(partial(hits, clip))
-            asked: dict[Path, str] = {}  # protocols that share answers ask once
+    with tqdm(total=total, desc=f"scoring {method.name}", unit="case", disable=None) as progress:
+        for scene, fingerprint in read_suite(suite):
+            look = cache(partial(hits, scene)) if isinstance(scene, Clip) else None
             for protocol in protocols:
-                path = out / protocol.question.name / f"{clip.name}.npz"
                 case = Case(
                     suite=suite,
                     method=method,
                     protocol=protocol,
-                    clip=clip,
+                    scene=scene,
                     fingerprint=fingerprint,
-                    path=path,
+                    weights=weights,
+                    out=out,
                     look=look,
                 )
-                if path not in asked:
-                    asked[path] = ensure_answers(case, loaded, overwrite)
-                failure = asked[path]
+                failure = failures.get(case.path, "")
                 yield Outcome(rows=_blanks(case, failure) if failure else score_case(case), failure=failure)
                 progress.update()
 
 
-def ensure_answers(case: Case, loaded: Callable[[], Answer], overwrite: bool) -> str:
-    """Make sure that the answers of a case lie in its file. Returns why the method has none, "" when all is well."""
-    if not case.tasks or (case.path.exists() and not overwrite):
-        return ""
-    answer = loaded()
-    predictions, seconds = [], 0.0
-    for task in case.tasks:
-        video, truth = show(case.clip, task), truth_of(case.clip, task, case.look) if case.method.reference else None
-        began = time.perf_counter()
-        try:
-            prediction = answer(video, truth)
-            check(prediction, video)
-        except UserError as error:
-            return f"prediction refused: {error}"
-        except Exception as error:  # whatever a method does to itself must not cost the other clips
-            traceback.print_exc()
-            return f"method failed: {type(error).__name__}: {error}".partition("\n")[0]
-        seconds += time.perf_counter() - began
-        predictions.append(prediction)
-    write_answers(case.path, case.header, Answers(predictions=tuple(predictions), seconds=seconds))
-    return ""
+def ensure_answers(
+    method: Method, suite: Suite, protocols: list[Protocol], out: Path, asking: Asking
+) -> dict[Path, str]:
+    """Make sure that all answers lie in files. Returns why there is none where there is none.
+
+    A method whose answers are all there is never started.
+    """
+    questions = list({protocol.question.name: protocol.question for protocol in protocols}.values())
+    again = asking.overwrite or bool(method.foreign and method.foreign.predictions)  # that folder may have changed
+    jobs = _jobs(method, suite, questions, out, again)
+    if not again and all(
+        answers_path(out, q, clip.replace("/", "--")).exists() for q in questions for clip in suite.clips
+    ):
+        return {}
+    failures = {}
+    order = Order(method=method, flops=asking.flops)
+    total = len(suite.clips) * len(questions)
+    with tqdm(total=total, desc=f"{method.name} on {suite.name}", unit="answer", disable=None) as progress:
+        for job, failure in ask(order, jobs, asking.workers, asking.limit):
+            progress.update()
+            if failure:
+                failures[job.path] = failure
+                job.path.unlink(missing_ok=True)
+    return failures
 
 
-def show(clip: Clip, task: Task) -> Video:
-    """What a method sees of a task."""
-    return Video(rgb=clip.rgb[list(task.frames)], sources=task.sources)
-
-
-def truth_of(clip: Clip, task: Task, look: Callable[[int], Hits] | None = None, *, with_depth: bool = True) -> Truth:
-    """The answers to a task; without depth where no metric looks at it."""
-    return derive_truth(clip, task.frames, task.sources, look=look, with_depth=with_depth)
+def _jobs(method: Method, suite: Suite, questions: list[Protocol], out: Path, again: bool) -> Iterator[Job]:
+    """What has to be asked, clip by clip; a clip too short for a question is not asked it."""
+    weights = identity(method)
+    for scene, fingerprint in read_suite(suite):
+        for question in questions:
+            case = Case(
+                suite=suite,
+                method=method,
+                protocol=question,
+                scene=scene,
+                fingerprint=fingerprint,
+                weights=weights,
+                out=out,
+                look=None,
+            )
+            if case.tasks and (again or not case.path.exists()):
+                yield Job(scene=scene, tasks=case.tasks, header=case.header, suite=suite.name, path=case.path)
 
 
 def score_case(case: Case) -> list[Row]:
     """The rows of a case from its file; blanks when the clip is too short for the protocol."""
     if not case.tasks:
-        length, needed = len(case.clip.rgb), case.protocol.frames_needed
+        length, needed = len(case.scene.rgb), case.protocol.frames_needed
         return _blanks(case, f"the clip has {length} frames, {case.protocol.name} needs {needed}")
-    answers = read_answers(case.path, case.header, [show(case.clip, task) for task in case.tasks])
+    answers = read_answers(case.path, case.header, [show(case.scene, task) for task in case.tasks])
     metrics = [METRICS[name] for name in case.protocol.metrics]
-    scores = score(case.clip, case.tasks, answers.predictions, metrics, case.look, case.protocol.mean)
+    scores = _scores(case, answers, metrics)
     return [_row(case, metric, score, answers.seconds) for metric, score in zip(metrics, scores, strict=True)]
 
 
+def _scores(case: Case, answers: Answers, metrics: list[Metric]) -> list[Score]:
+    if case.protocol.name == "cost":
+        return [metric.function(answers.cost) for metric in metrics]
+    return score(case.scene, case.tasks, answers.predictions, metrics, case.look, case.protocol.mean)
+
+
 def score(
-    clip: Clip,
+    scene: Scene,
     tasks: list[Task],
     predictions: tuple[Prediction, ...],
     metrics: list[Metric],
-    look: Callable[[int], Hits] | None = None,
+    look: Look | None = None,
     mean: Literal["sample", "pixel"] = "sample",
 ) -> list[Score]:
     """One score a metric: the mean over the tasks that have a value."""
     with_depth = any(metric.needs == "depth" for metric in metrics)
+    with_seen = any(metric.seen for metric in metrics)
+    there = known(scene) | {"visible"}
     per_task: list[list[Score]] = []
     for task, prediction in zip(tasks, predictions, strict=True):
-        truth = truth_of(clip, task, look, with_depth=with_depth)
-        per_task.append([measure(metric, truth, prediction) for metric in metrics])
+        truth = truth_of(scene, task, look, with_depth=with_depth, with_seen=with_seen)
+        per_task.append(
+            [
+                measure(metric, truth, prediction)
+                if metric.needs in there
+                else Score(value=None, note=f"the data set does not know {metric.needs}")
+                for metric in metrics
+            ]
+        )
     return [_mean(scores, mean) for scores in zip(*per_task, strict=True)]
 
 
 def measure(metric: Metric, truth: Truth, prediction: Prediction) -> Score:
     """One metric on one task; a blank when the method does not claim what it needs."""
     if getattr(prediction, metric.needs) is None:
-        return Score(value=None, note=f"{metric.needs} not claimed")
+        return Score(value=None, note=prediction.note or f"{metric.needs} not claimed")
+    if metric.seen and truth.seen is None:
+        return Score(value=None, note="the data set does not know what is hidden")
     return metric.function(truth, prediction)
 
 
@@ -186,8 +238,8 @@ def _row(case: Case, metric: Metric, score: Score, seconds: float | None) -> Row
         suite_version=case.suite.version,
         protocol=case.protocol.name,
         protocol_version=case.protocol.version,
-        clip=case.clip.name,
-        family=str(case.clip.meta.get("family", case.clip.name.partition("-")[0])),
+        clip=case.scene.name,
+        family=family(case.scene),
         method=case.method.name,
         method_version=case.method.version,
         reference=case.method.reference,

@@ -100,7 +100,7 @@ def test_scoring_again_reads_the_files_and_never_the_method(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     first = score("plane", folder, tmp_path)
-    monkeypatch.setattr("benchmark.scoring.start", lambda method: pytest.fail("the method was started"))
+    monkeypatch.setattr("benchmark.asking.Worker", lambda *_: pytest.fail("the method was started"))
     assert score("plane", folder, tmp_path) == first
 
 
@@ -257,7 +257,7 @@ def test_the_committed_suites_are_whole_and_small():
 
 
 def test_an_unknown_method_is_one_line():
-    one_line(shell("--method", "stil"), "unknown method 'stil'", "oracle, plane, still", "benchmark/methods/")
+    one_line(shell("--method", "stil"), "unknown method 'stil'", "oracle, plane, sfm, still", "benchmark/methods/")
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_protocols_that_share_answers_ask_once(folder: Path, tmp_path: Path, mon
     rows = score("plane", folder, tmp_path, protocols=("depth_megasam", "pose_auc_vggt"))
     assert {row.protocol for row in rows} == {"depth_megasam", "pose_auc_vggt"}
     assert [path.name for path in (tmp_path / folder.name / "plane").iterdir() if path.is_dir()] == ["video"]
-    monkeypatch.setattr("benchmark.scoring.start", lambda method: pytest.fail("the method was started"))
+    monkeypatch.setattr("benchmark.asking.Worker", lambda *_: pytest.fail("the method was started"))
     score("plane", folder, tmp_path, protocols=("video", "depth_cut3r"))
 
 
