@@ -45,6 +45,10 @@ class Recipe:
     """Share of the time between frames for which the shutter is open; 0 = an instant. Changes RGB only."""
     depth_of_field: float | None = None
     """f-number of the lens; None = a pinhole. Changes RGB only."""
+    device: str = "cpu"
+    """What renders: a name of `generation.devices`, but for auto."""
+    engine: str = "cycles"
+    """One of `generation.devices.ENGINES`."""
 
 
 def clip_name(family: str, index: int, recipe: Recipe) -> str:
@@ -100,7 +104,7 @@ def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: lis
     scene = with_optics(scene, recipe, triangle)
     clip = Clip(
         name=clip_name(family, index, recipe),
-        rgb=render(scene, recipe.samples, scratch),
+        rgb=render(scene, recipe.samples, scratch, recipe.device, recipe.engine),
         triangle=triangle,
         cameras=scene.cameras,
         surfaces=surfaces(scene),
@@ -122,6 +126,7 @@ def with_optics(scene: Scene, recipe: Recipe, triangle: Int32[np.ndarray, "T H W
 def _meta(scene: Scene, recipe: Recipe, index: int, refused: list[str]) -> dict[str, Any]:
     """Provenance of a clip: what it was made from, with what, and under which licences."""
     from generation.assets import HDRI_LICENCE
+    from generation.devices import describe
 
     packages = ("bpy", "kubric-nightly", "pybullet", "embreex", "trimesh", "numpy")
     return {
@@ -135,7 +140,7 @@ def _meta(scene: Scene, recipe: Recipe, index: int, refused: list[str]) -> dict[
         "light": {**asdict(scene.light), "hdri": scene.light.hdri.name, "licence": HDRI_LICENCE},
         "generator_version": GENERATOR_VERSION,
         "packages": {name: version(name) for name in packages},
-        "renderer": "Cycles, CPU",
+        "renderer": describe(recipe.device, recipe.engine),
         "conventions": CONVENTIONS,
     }
 

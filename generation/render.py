@@ -8,7 +8,7 @@ Exit status: 0 if all clips are there, 3 if some were drawn again because they c
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from os import cpu_count
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Annotated
 
 import tyro
 
-from generation import executors, families
+from generation import devices, executors, families
 from generation.dataset import CLIPS_PER_SHARD, Dataset, Id, shard_of, shards_of
 from generation.jobs import Limits, Plan
 from generation.make import Recipe
@@ -50,6 +50,10 @@ class Config:
     """Seed of the dataset. Any integer from 0 on; 0 is a seed like the others."""
     workers: int = cpu_count() or 1
     """Processes, each on one core. Has no influence on the result."""
+    device: str = "cpu"
+    """cpu, cuda, optix, hip, metal, or auto: the fastest here. The same bytes come from cpu alone, on machines of a kind."""
+    engine: str = "cycles"
+    """cycles traces paths; eevee rasterises through OpenGL, which is for GPUs: its bytes depend on the driver."""
     executor: str = "local"
     """Where clips are made: a file of generation/executors/. ray: on a Ray cluster."""
     address: str | None = None
@@ -83,6 +87,7 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         if getattr(config, name) < lowest:
             raise UserError(f"--{name} {getattr(config, name)}: must be {lowest} or more ({hint})")
     executors.check(config.executor)
+    devices.check(config.device, config.engine)
     size = re.fullmatch(r"(\d{2,4})x(\d{2,4})", config.resolution)
     if size is None:
         raise UserError(
@@ -100,6 +105,7 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         samples=config.samples,
         motion_blur=config.motion_blur,
         depth_of_field=config.depth_of_field,
+        engine=config.engine,
     )
     return clips if config.shards is None else select(clips, config.shards), recipe
 
@@ -121,6 +127,7 @@ def select(clips: list[Id], spec: str) -> list[Id]:
 def main(config: Config) -> None:
     """Make what is missing."""
     wanted, recipe = check(config)
+    recipe = replace(recipe, device=devices.resolve(config.device, config.engine))
     dataset = Dataset(config.out, recipe, config.staging)
     plan = Plan(workers=config.workers, limits=config.limits, address=config.address)
     part = "" if config.shards is None else f"-{config.shards.replace(':', '-')}"

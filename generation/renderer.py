@@ -18,19 +18,21 @@ OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 """Camera axes: Blender looks along -z with +y up."""
 
 
-def render(scene: Scene, samples: int, scratch: Path) -> UInt8[np.ndarray, "T H W 3"]:
+def render(
+    scene: Scene, samples: int, scratch: Path, device: str = "cpu", engine: str = "cycles"
+) -> UInt8[np.ndarray, "T H W 3"]:
     """All frames of a scene with `samples` light paths per pixel, denoised. `scratch` is an existing folder."""
     with RedirectStream(stream=sys.stdout):  # Blender reports every frame
-        view = open_view(scene, samples)
+        view = open_view(scene, samples, device, engine)
         return np.stack([_frame(view, frame, scratch / "frame.png") for frame in range(len(scene.cameras.K))])
 
 
-def open_view(scene: Scene, samples: int) -> BlenderView:
+def open_view(scene: Scene, samples: int, device: str = "cpu", engine: str = "cycles") -> BlenderView:
     """The scene in Blender, ready to render. Key frames reach only the views that exist, so the view comes first."""
     graph = kb.Scene(
         frame_start=0, frame_end=len(scene.cameras.K) - 1, frame_rate=scene.frame_rate, resolution=scene.resolution
     )
-    view = BlenderView(graph, samples, scene.optics.shutter)
+    view = BlenderView(graph, samples, scene.optics.shutter, device, engine)
     _add_light(graph, scene)
     for body in scene.bodies:
         material = SurfaceMaterial(name=f"{body.name}_surface", surface=body.material)
@@ -46,7 +48,10 @@ def open_view(scene: Scene, samples: int) -> BlenderView:
 
 def _frame(view: BlenderView, frame: int, path: Path) -> UInt8[np.ndarray, "H W 3"]:
     path.unlink(missing_ok=True)  # a frame that fails to render must not show the one before it
-    view.render(frame, path)
+    try:
+        view.render(frame, path)
+    except RuntimeError as error:  # a full disk, say: nothing that the next draw of the clip would be rid of
+        raise OSError(f"Blender could not render: {error}") from error
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
 

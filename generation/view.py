@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import traitlets as tl
 
-from generation import motion, shaders
+from generation import devices, motion, shaders
 from generation.kubric_compat import Light as KubricLight
 from generation.kubric_compat import Object3D, View, kb
 from generation.scene import Light, Material, Mesh, Optics
@@ -47,14 +47,20 @@ class Environment(KubricLight):
 class BlenderView(View):
     """Renders a Kubric scene with Cycles, single-threaded and seeded: the same scene gives the same bytes."""
 
-    def __init__(self, scene: kb.Scene, samples: int, shutter: float = 0.0):
+    def __init__(
+        self, scene: kb.Scene, samples: int, shutter: float = 0.0, device: str = "cpu", engine: str = "cycles"
+    ):
         """Resets Blender, which is a global of the process, and links the scene to it.
 
         `samples` are per pixel; the shutter is open for a share of the time between frames, half before and half after.
+        Raises `UserError` if the device is not there.
         """
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.blender_scene = bpy.context.scene
         configure(self.blender_scene, samples)
+        devices.apply(self.blender_scene, device)
+        if engine == "eevee":
+            configure_eevee(self.blender_scene, samples)
         self._blurred = shutter > 0
         self._deforming: list[tuple[Any, np.ndarray]] = []
         if self._blurred:
@@ -200,6 +206,14 @@ def configure(scene: Any, samples: int) -> None:
     render.image_settings.color_depth, render.image_settings.compression = "8", 15
     scene.display_settings.display_device = "sRGB"
     view.view_transform, view.look, view.exposure, view.gamma = "AgX", "AgX - Medium High Contrast", 0.0, 1.0
+
+
+def configure_eevee(scene: Any, samples: int) -> None:
+    """The rasteriser instead, with screen-space reflections and soft shadows. Its bytes depend on the OpenGL driver."""
+    scene.render.engine = "BLENDER_EEVEE_NEXT"
+    scene.eevee.taa_render_samples = samples
+    scene.eevee.use_raytracing = True
+    scene.eevee.use_shadows = True
 
 
 def blender_mesh(name: str, mesh: Mesh) -> Any:

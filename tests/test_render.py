@@ -121,6 +121,8 @@ def test_the_parent_never_imports_blender_or_the_simulator():
         (["--num", "1", "--first", "-5"], ["--first -5", "0 or more"]),
         (["--num", "1", "--samples", "0"], ["--samples 0", "1 or more"]),
         (["--num", "1", "--executor", "slurm"], ["'slurm'", "local, ray", "generation/executors/"]),
+        (["--num", "1", "--device", "tpu"], ["'tpu'", "auto, cpu, optix"]),
+        (["--num", "1", "--device", "metal"], ["--device metal", "there is cpu"]),
         (["--num", "600", "--shards", "3:4"], ["--shards 3:4", "0:3"]),
         (["--num", "600", "--shards", "first"], ["--shards first", "A:B"]),
         (["--num", "1", "--out", "README.md/data"], ["README.md/data", "--out"]),
@@ -165,7 +167,19 @@ def test_help_explains_every_flag():
     done = render("--help")
     assert done.returncode == 0
     flags = ("num", "first", "shards", "out", "staging", "family", "resolution", "frames", "samples", "seed", "workers")
-    for flag in (*flags, "executor", "address", "quiet", "timeout", "memory", "recycle", "recycle-clips", "reserve"):
+    for flag in (
+        *flags,
+        "device",
+        "engine",
+        "executor",
+        "address",
+        "quiet",
+        "timeout",
+        "memory",
+        "recycle",
+        "recycle-clips",
+        "reserve",
+    ):
         assert f"--{flag} " in done.stdout or f"--{flag}," in done.stdout, flag
 
 
