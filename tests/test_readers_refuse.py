@@ -10,8 +10,9 @@ import pytest
 from tests import layouts, layouts_more
 from tests.layouts import Scene, scene
 from vdpm import catalogue, derive
+from vdpm.clip import Seen
 from vdpm.errors import UserError
-from vdpm.geometry import pixel_centres
+from vdpm.geometry import pixel_centres, project
 from vdpm.recording import Recording, Tracks, truth
 
 
@@ -174,11 +175,20 @@ def test_tracks_fill_the_pixels_that_see_them(made):
     positions = derive.tracks(made.clip, source)[:, source.seen]
     visible = np.zeros(positions.shape[:2], bool)
     visible[1] = True
-    recording = replace(still(made), still=False, tracks=Tracks(positions=positions, visible=visible))
+    K = made.clip.cameras.K.copy()
+    K[3, 0, 2] += 50.0  # part of frame 1 is out of frame 3
+    recording = replace(still(made), still=False, K=K, tracks=Tracks(positions=positions, visible=visible))
     got = truth(recording, frames=(0, 1, 3), sources=(1, 2))
     expected = derive.truth(made.clip, (0, 1, 3), (1,))
     assert np.allclose(got.points[0], expected.points[0], atol=1e-4, equal_nan=True)
     assert np.isnan(got.points[1]).all()  # frame 3 sees none of them
+    known = np.isfinite(expected.points[0, 0, ..., 0])
+    assert got.seen is not None and not got.seen[1].any()
+    assert ((got.seen[0, 1] == Seen.VISIBLE) == known).all()
+    camera = derive.point_map(made.clip, source, 3, 3)
+    landed = project(camera, K[3])
+    outside = known & ((landed < 0) | (landed >= 128)).any(axis=-1)
+    assert outside.any() and ((got.seen[0, 2] == Seen.OUTSIDE) == outside).all()
 
 
 def test_of_two_tracks_in_a_pixel_the_nearer_is_kept(made):

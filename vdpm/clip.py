@@ -17,10 +17,27 @@ Points    P_i(t_j, pi_k): for each pixel of frame i, where its surface point is 
 """
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, UInt8
+
+
+class Seen(IntEnum):
+    """Whether a point of one frame is seen at a time, and why not."""
+
+    NOTHING = 0
+    """The pixel has no point: sky, or nothing that was followed."""
+    VISIBLE = 1
+    OTHER = 2
+    """Hidden by another body; in recordings by whatever it is."""
+    ITSELF = 3
+    """Hidden by its own body."""
+    OUTSIDE = 4
+    """In front of the camera but out of the frame."""
+    BEHIND = 5
+    """Behind the camera."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +143,7 @@ class Truth:
     """points[s, j] = P_{sources[s]}(t_j, pi_0)."""
     sources: tuple[int, ...]
     seen: UInt8[np.ndarray, "S T H W"] | None = None
-    """`vdpm.raycast.Seen` of each of these points from the camera of its time; None when nobody asked."""
+    """`Seen` of each of these points from the camera of its time; None when nobody asked."""
 
 
 @dataclass(frozen=True, kw_only=True)

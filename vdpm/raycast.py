@@ -4,36 +4,18 @@ Needs the package embreex (extra `generation` or `raycast`). Embree works in flo
 frame, where the origin is exact and rounding grows with distance as pixels do.
 """
 
-from enum import IntEnum
-
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
-from vdpm.clip import Cameras, Clip, Surfaces
+from vdpm.clip import Cameras, Clip, Seen, Surfaces
 from vdpm.derive import Hits, bodies, body_of_triangle, body_of_vertex, body_vertices, point_map
 from vdpm.geometry import invert, pixel_centres, project, rays, transform
 from vdpm.objects import amodal_boxes, objects
 
 TOLERANCE = 1e-5
 """Share of its distance by which a hit may lie before a point and still be the point itself: rounding in float32."""
-
-
-class Seen(IntEnum):
-    """Whether a point of one frame is seen at a time, and why not."""
-
-    NOTHING = 0
-    """The pixel has no point: sky."""
-    VISIBLE = 1
-    OTHER = 2
-    """Hidden by another body."""
-    ITSELF = 3
-    """Hidden by its own body."""
-    OUTSIDE = 4
-    """In front of the camera but out of the frame."""
-    BEHIND = 5
-    """Behind the camera."""
 
 
 def triangles_seen(

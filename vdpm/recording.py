@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, UInt8
 
-from vdpm.clip import Truth
+from vdpm.clip import Seen, Truth
 from vdpm.geometry import invert, project, transform, unproject
 
 
@@ -84,6 +84,7 @@ def truth(recording: Recording, frames: tuple[int, ...], sources: tuple[int, ...
     height, width = recording.rgb.shape[1:3]
     unknown = np.full((len(frames), height, width), np.nan, np.float32)
     maps = [_carried(recording, frames, frames[source]) for source in sources]
+    followed = bool(sources) and recording.tracks is not None and "points" in recording.known
     return Truth(
         K=np.full((len(frames), 3, 3), np.nan) if recording.K is None else recording.K[index],
         world_from_camera=(
@@ -94,6 +95,7 @@ def truth(recording: Recording, frames: tuple[int, ...], sources: tuple[int, ...
         depth=unknown if recording.depth is None else recording.depth[index],
         points=np.array(maps, np.float32).reshape(len(sources), len(frames), height, width, 3),
         sources=sources,
+        seen=np.stack([_seen(recording, frames, frames[source]) for source in sources]) if followed else None,
     )
 
 
@@ -114,6 +116,22 @@ def _carried(recording: Recording, frames: tuple[int, ...], source: int) -> Floa
     positions = recording.tracks.positions[list(frames)][:, index].astype(np.float64)
     maps[:, rows, columns] = transform(view_from_world, positions)
     return maps
+
+
+def _seen(recording: Recording, frames: tuple[int, ...], source: int) -> UInt8[np.ndarray, "T H W"]:
+    """`Seen` of the points of a frame at some times. Where a point is unknown, so is why it is hidden: OTHER."""
+    assert recording.tracks is not None and recording.world_from_camera is not None and recording.K is not None
+    height, width = recording.rgb.shape[1:3]
+    answer = np.full((len(frames), height, width), Seen.NOTHING, np.uint8)
+    index, rows, columns = pixels_of_tracks(recording, source)
+    for image, time in zip(answer, frames, strict=True):
+        camera = transform(invert(recording.world_from_camera[time]), recording.tracks.positions[time, index])
+        with np.errstate(invalid="ignore"):
+            uv = project(camera[None], recording.K[time])[0]
+            outside = ((uv < 0) | (uv >= (width, height))).any(axis=-1)
+            hidden = np.select([camera[:, 2] <= 0, outside], [Seen.BEHIND, Seen.OUTSIDE], Seen.OTHER)
+        image[rows, columns] = np.where(recording.tracks.visible[time, index], Seen.VISIBLE, hidden)
+    return answer
 
 
 def pixels_of_tracks(
