@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
 
 from vdpm.clip import Clip, Surfaces, Truth
-from vdpm.geometry import barycentric, invert, pixel_centres, project, rays, transform
+from vdpm.geometry import invert, pixel_centres, project, rays, transform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class Hits:
 
     def image(self, values: Float64[np.ndarray, "N *C"]) -> Float64[np.ndarray, "H W *C"]:
         """Values of the seen pixels laid out as an image, NaN elsewhere."""
+        if len(values) == self.seen.size:
+            return values.reshape(*self.seen.shape, *values.shape[1:])
         image = np.full((*self.seen.shape, *values.shape[1:]), np.nan)
         image[self.seen] = values
         return image
@@ -59,20 +61,45 @@ def corners(surfaces: Surfaces, triangle: Int32[np.ndarray, " N"], time: int) ->
 
 
 def hits(clip: Clip, frame: int) -> Hits:
-    """What each pixel centre of a frame sees: its ray intersected with the plane of its triangle."""
+    """What each pixel centre of a frame sees: its ray intersected with the plane of its triangle.
+
+    A weight is an affine function of the point, so that it takes one row for each triangle that is seen and no corner for
+    each pixel: with edges u, v from corner a and n = u x v, the weight of the second corner is (p - a) . (v x n) / n . n.
+    """
     seen = clip.triangle[frame] >= 0
     triangle = clip.triangle[frame][seen]
-    once, which = np.unique(triangle, return_inverse=True)
-    world_from_camera = clip.cameras.world_from_camera[frame]
-    pixels = pixel_centres(*seen.shape)[seen]
-    direction = rays(clip.cameras.K[frame], pixels) @ world_from_camera[:3, :3].T
-    posed = corners(clip.surfaces, once, frame)
-    normal = np.cross(posed[:, 1] - posed[:, 0], posed[:, 2] - posed[:, 0])
-    origin = world_from_camera[:3, 3]
-    offset = np.einsum("na,na->n", normal, posed[:, 0] - origin)
-    along = offset[which] / np.einsum("na,na->n", normal[which], direction)
-    weights = barycentric(origin + along[:, None] * direction, posed[which])
+    once, which = _once(triangle, len(clip.surfaces.faces))
+    a, b, c = np.moveaxis(_in_view(clip, once, frame, frame), 1, 0)
+    normal = np.cross(b - a, c - a)
+    area = np.einsum("na,na->n", normal, normal)[:, None]
+    second, third = np.cross(c - a, normal) / area, np.cross(normal, b - a) / area
+    direction = rays(clip.cameras.K[frame], pixel_centres(*seen.shape)[seen])
+    along, weight_b, weight_c = np.einsum("nca,na->cn", np.stack([normal, second, third], axis=1)[which], direction)
+    along = np.einsum("na,na->n", normal, a)[which] / along
+    weight_b = along * weight_b - np.einsum("na,na->n", second, a)[which]
+    weight_c = along * weight_c - np.einsum("na,na->n", third, a)[which]
+    weights = np.stack([1.0 - weight_b - weight_c, weight_b, weight_c], axis=-1)
     return Hits(seen=seen, triangle=triangle, weights=weights)
+
+
+def _once(triangle: Int32[np.ndarray, " N"], count: int) -> tuple[Int32[np.ndarray, " M"], Int32[np.ndarray, " N"]]:
+    """Each of some triangles once, sorted, and where each is among these. `np.unique` would sort all pixels."""
+    used = np.zeros(count, bool)
+    used[triangle] = True
+    once = np.flatnonzero(used).astype(np.int32)
+    place = np.zeros(count, np.int32)
+    place[once] = np.arange(len(once), dtype=np.int32)
+    return once, place[triangle]
+
+
+def _in_view(clip: Clip, triangle: Int32[np.ndarray, " M"], time: int, view: int) -> Float64[np.ndarray, "M 3 3"]:
+    """Corners (M, corner, xyz) of triangles at a time, in the frame of a camera."""
+    surfaces = clip.surfaces
+    vertices = surfaces.vertices.copy()
+    vertices[surfaces.deforming] = surfaces.shapes[time]
+    view_from_body = invert(clip.cameras.world_from_camera[view]) @ surfaces.world_from_body[time]
+    pose = view_from_body[body_of_triangle(surfaces, triangle)]
+    return transform(pose[:, None], vertices[surfaces.faces[triangle]].astype(np.float64))
 
 
 def points(clip: Clip, source: Hits, time: int) -> Float64[np.ndarray, "H W 3"]:
@@ -83,7 +110,8 @@ def points(clip: Clip, source: Hits, time: int) -> Float64[np.ndarray, "H W 3"]:
 
 def point_map(clip: Clip, source: Hits, time: int, view: int) -> Float64[np.ndarray, "H W 3"]:
     """P_i(t_j, pi_k): the points of frame i at time j in the frame of camera k."""
-    return source.image(next(_carried(clip, source, (time,), view)))
+    once, which = _once(source.triangle, len(clip.surfaces.faces))
+    return source.image(np.einsum("nc,nca->na", source.weights, _in_view(clip, once, time, view)[which]))
 
 
 def point_maps(clip: Clip, source: Hits, times: Sequence[int], view: int) -> Float32[np.ndarray, "T H W 3"]:
@@ -118,8 +146,16 @@ def _carried(clip: Clip, source: Hits, times: Sequence[int], view: int) -> Itera
 
 
 def depth(clip: Clip, frame: int) -> Float64[np.ndarray, "H W"]:
-    """z of what each pixel sees, metres."""
-    return point_map(clip, hits(clip, frame), frame, frame)[..., 2]
+    """z of what each pixel sees, metres: where the ray meets the plane of the triangle. The z of a ray is 1."""
+    seen = clip.triangle[frame] >= 0
+    once, which = _once(clip.triangle[frame][seen], len(clip.surfaces.faces))
+    a, b, c = np.moveaxis(_in_view(clip, once, frame, frame), 1, 0)
+    normal = np.cross(b - a, c - a)
+    inverse = normal / np.einsum("na,na->n", normal, a)[:, None]
+    direction = rays(clip.cameras.K[frame], pixel_centres(*seen.shape)[seen])
+    image = np.full(seen.shape, np.nan)
+    image[seen] = 1.0 / np.einsum("na,na->n", inverse[which], direction)
+    return image
 
 
 def normals(clip: Clip, frame: int) -> Float64[np.ndarray, "H W 3"]:
