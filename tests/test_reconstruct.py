@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -286,7 +287,7 @@ def test_every_export_is_written_and_named(result, tmp_path):
 def test_ply_is_read_by_trimesh(result, tmp_path):
     import trimesh
 
-    cloud = trimesh.load(export("ply", result, tmp_path) / "00003.ply")
+    cloud: Any = trimesh.load(export("ply", result, tmp_path) / "00003.ply")
     points = result.points[3].reshape(-1, 3)
     near = np.abs(points[:, None] - np.asarray(cloud.vertices)[None, ::17]).max(axis=-1).min(axis=0)
     assert len(cloud.vertices) > 200 and near.max() < 1e-5
@@ -342,8 +343,8 @@ def test_glb_has_a_cloud_a_time_and_its_animation(result, tmp_path):
     shown = np.stack([values(animation["samplers"][c["sampler"]]["output"])[:, 0]
                       for c in animation["channels"] if c["target"]["path"] == "scale"])  # fmt: skip
     np.testing.assert_array_equal(shown, np.eye(12))
-    scene = trimesh.load(path)
-    first = np.asarray(scene.geometry[next(iter(scene.geometry))].vertices)
+    scene: Any = trimesh.load_scene(path)
+    first = np.asarray(next(iter(scene.geometry.values())).vertices)
     near = np.abs(result.points[0].reshape(-1, 3)[None] - first[::13, None]).max(axis=-1).min(axis=1)
     assert near.max() < 1e-5
 

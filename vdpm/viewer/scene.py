@@ -29,6 +29,14 @@ class Cloud:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Pictures of every time that are shown beside the cloud and run with it."""
+
+    name: str
+    frames: UInt8[np.ndarray, "T H W 3"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ViewerScene:
     """One page: one cloud, or two side by side in one world that are looked at from the same place."""
 
@@ -39,5 +47,7 @@ class ViewerScene:
     frame_rate: float = 12.0
     frames: UInt8[np.ndarray, "T H W 3"] | None = None
     """The video, shown small in a corner."""
+    panels: tuple[Panel, ...] = ()
+    """More pictures, in a strip that can be folded away."""
     note: str = ""
     """A line of text: what this is, where it comes from."""

@@ -54,6 +54,7 @@ void main() { gl_FragColor = vec4(tint, abs(when - now) < 0.5 ? 1.0 : 0.22); }`;
 
 const $ = (id) => document.getElementById(id);
 const state = { now: 0, playing: false, dirty: true };
+const panels = [];
 let data, times, clouds, renderer, camera, controls;
 
 // Data: the inverse of `vdpm.viewer.pack`.
@@ -177,6 +178,19 @@ async function makeCloud(packed, number) {
   return { packed, scene, shared, ...cloud, tracks, cameras, label, number };
 }
 
+function makePanels() {
+  for (const panel of data.panels) {
+    const figure = document.createElement("figure"), image = document.createElement("img");
+    const caption = document.createElement("figcaption");
+    caption.textContent = image.alt = panel.name;
+    figure.append(image, caption);
+    $("pictures").append(figure);
+    panels.push(image);
+  }
+  $("panels").hidden = !panels.length;
+  $("panels").open = innerWidth > 600;
+}
+
 // The view.
 
 function home() {
@@ -254,6 +268,7 @@ function update() {
   $("time").value = state.now;
   $("now").textContent = `${state.now + 1} / ${times}`;
   $("play").textContent = state.playing ? "❚❚" : "▶";
+  data.panels.forEach((panel, number) => { panels[number].src = `data:image/jpeg;base64,${panel.frames[state.now]}`; });
   if (data.frames.length) $("frame").src = `data:image/jpeg;base64,${data.frames[state.now]}`;
 }
 
@@ -361,6 +376,7 @@ async function start() {
   camera.up.set(...data.view.up);
   clouds = await Promise.all(data.clouds.map(makeCloud));
   controls = new THREE.OrbitControls(camera, $("canvas"));
+  makePanels();
   hideWhatIsNotThere();
   listen();
   home();

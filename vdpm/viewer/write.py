@@ -24,12 +24,12 @@ from vdpm.errors import UserError
 from vdpm.files import replacing
 from vdpm.geometry import rays
 from vdpm.viewer.pack import Box, box_around, pack, ranks
-from vdpm.viewer.scene import Cloud, ViewerScene
+from vdpm.viewer.scene import Cloud, Panel, ViewerScene
 
 MAX_BYTES = 3_000_000
 PICTURES_SHARE = 0.15
-"""Of the page, at most, for the video in the corner."""
-PICTURE_SIDES = (240, 160, 120, 80, 48)
+"""Of the page, at most, for the video in the corner; twice that where there are panels."""
+PICTURE_SIDES = (320, 240, 160, 120, 80, 48)
 """Longest side of its frames in pixels; the first that fits."""
 FIRST_GUESS = 5.0
 """Bytes for a point at a time, once packed: only a start, the page is measured."""
@@ -45,7 +45,7 @@ def write_viewer(path: Path, scene: ViewerScene, *, max_bytes: int = MAX_BYTES) 
 def viewer_page(scene: ViewerScene, *, max_bytes: int = MAX_BYTES) -> bytes:
     """The page, thinned until it fits."""
     _check(scene)
-    fixed = _pictures(scene, int(max_bytes * PICTURES_SHARE))
+    fixed = _pictures(scene, int(max_bytes * PICTURES_SHARE * (2 if scene.panels else 1)))
     rows = sum(cloud.points.shape[0] * cloud.points.shape[1] for cloud in scene.clouds)
     share = min(1.0, max_bytes / FIRST_GUESS / max(rows, 1))
     for _ in range(12):
@@ -185,14 +185,17 @@ def _view(scene: ViewerScene) -> dict[str, Any]:
 
 
 def _pictures(scene: ViewerScene, room: int) -> dict[str, Any]:
-    """The video as JPEGs that fit into some bytes; none where even the smallest do not."""
-    if scene.frames is None:
-        return {"frames": []}
+    """The video and the panels as JPEGs that fit into some bytes; none where even the smallest do not."""
+    video = () if scene.frames is None else (Panel(name="", frames=scene.frames),)
     for side in PICTURE_SIDES:
-        texts = [_jpeg(frame, side) for frame in scene.frames]
-        if sum(map(len, texts)) <= room:
-            return {"frames": texts}
-    return {"frames": []}
+        texts = [[_jpeg(frame, side) for frame in panel.frames] for panel in (*video, *scene.panels)]
+        if sum(len(text) for panel in texts for text in panel) <= room:
+            break
+    else:
+        texts, video = [], ()
+    named = zip((panel.name for panel in scene.panels), texts[len(video) :], strict=False)
+    panels = [{"name": name, "frames": frames} for name, frames in named]
+    return {"frames": texts[0] if video else [], "panels": panels}
 
 
 def _jpeg(frame: UInt8[np.ndarray, "H W 3"], side: int) -> str:
