@@ -21,6 +21,7 @@ from benchmark.cost import COST_METRICS
 from benchmark.evaluators import end_point
 from benchmark.evaluators.trajectory import inverted_looks_better
 from benchmark.presets import PRESET_METRICS
+from benchmark.presets_seen import SEEN_METRICS
 from benchmark.score import Metric, Score, once
 from vdpm.clip import Prediction, Truth
 
@@ -273,6 +274,7 @@ _ALL = [
         unit="",
     ),
     *PRESET_METRICS,
+    *SEEN_METRICS,
     *COST_METRICS,
 ]
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

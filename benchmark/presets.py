@@ -1,7 +1,7 @@
 """The public evaluators (`benchmark.evaluators`) as metrics on our own truth, each under the evaluator's name.
 
-Our truth is dense and complete, so every preset that asks for depth, cameras or dense motion can be answered; those that
-need to know when a point is hidden (TAPVid-3D, Syn4D) cannot, and stay functions.
+Our truth is dense and complete, so every preset that asks for depth, cameras or dense motion can be answered. Those that
+need to know when a point is hidden (TAPVid-3D, Syn4D) are in `benchmark.presets_seen`.
 """
 
 from collections.abc import Callable

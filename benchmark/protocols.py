@@ -254,6 +254,47 @@ _MOTIONS = [
         _metrics("world_ransac_"),
     ),
 ]
+_SCALINGS = {
+    "median": "one scale, median |g| over median |p| of the entries visible in both",
+    "mean": "one scale, mean |g| over mean |p| of the entries visible in both",
+    "none": "no scale",
+    "median_on_queries": "one scale, from the entries of the query frame",
+    "reproduce_2d": "every point brought to its true depth",
+    "per_trajectory": "every track scaled by the depth at its query",
+    "local_neighborhood": "every track scaled by the depth at its query and counted over its neighbourhood of 5 cm",
+}
+_TRACKS = [
+    _rescored(
+        _TRACK10,
+        "tapvid3d" if scaling == "median" else f"tapvid3d_{scaling}",
+        f"Points as TAPVid-3D, scaling {scaling}",
+        "At most 1024 pixels of the first frame on a grid, over ten times, in the camera of each frame, scored as "
+        f"TAPVid-3D (tapnet c2cbab81): {said}. APD: share of visible points within 1, 2, 4, 8, 16 pixels at their depth (of an "
+        "image whose shorter side has 256), mean over the five; AJ: TP / (visible + FP), with the visibility that the method "
+        "claims; OA: share of entries whose visibility is right. Needs points and cameras, AJ and OA visibility too.",
+        _metrics(*(f"tapvid3d_{scaling}_{key}" for key in ("apd", "aj", "oa"))),
+    )
+    for scaling, said in _SCALINGS.items()
+]
+_SEEN = [
+    _rescored(
+        _TRACK10,
+        "syn4d",
+        "Visible points as Syn4D",
+        "All pixels of the first frame over ten times in the frame of the first camera, entries that are visible only, as "
+        "Syn4D (84d4462d): one scale, median |g| over median |p|, for all and for moving points alike; APD is the mean share "
+        "within 0.1, 0.3, 0.5 and 1 m; the score is the mean of APD over all and over moving points.",
+        _metrics("syn4d_"),
+    ),
+    _rescored(
+        _TRACK10,
+        "visibility",
+        "Dense tracking by visibility",
+        "The end-point error of vdpm_track10 over the points that the camera of their time sees, over those that something "
+        "hides, and over those out of its frame or behind it. The normalisation is that of vdpm_track10.",
+        _metrics("seen_"),
+    ),
+]
 _COST = _rescored(
     _VIDEO,
     "cost",
@@ -264,7 +305,8 @@ _COST = _rescored(
     _metrics("cost_"),
 )
 PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for protocol in (*_OURS, *_READINGS, *_DEPTHS, *_CAMERAS, *_MOTIONS, _COST)
+    protocol.name: protocol
+    for protocol in (*_OURS, *_READINGS, *_DEPTHS, *_CAMERAS, *_MOTIONS, *_TRACKS, *_SEEN, _COST)
 }
 
 

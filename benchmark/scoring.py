@@ -211,7 +211,7 @@ def score(
 
 def measure(metric: Metric, truth: Truth, prediction: Prediction) -> Score:
     """One metric on one task; a blank when the method does not claim what it needs."""
-    if getattr(prediction, metric.needs) is None:
+    if getattr(prediction, metric.needs, None) is None:
         return Score(value=None, note=prediction.note or f"{metric.needs} not claimed")
     if metric.seen and truth.seen is None:
         return Score(value=None, note="the data set does not know what is hidden")
