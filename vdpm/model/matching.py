@@ -5,16 +5,16 @@ frame j at v. Where it is not seen there, the match is "none".
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vdpm.model.kept import kept
+from vdpm.model.refine import Refine
 from vdpm.model.sizes import Sizes
-from vdpm.model.stem import STEP
+from vdpm.model.stem import STEP, centres
 
 SHARPNESS = 30.0
 """Initial scale of the logits; features have length 1."""
@@ -30,16 +30,36 @@ class Match:
     """What a matching layer says of some frames: n features each, and none as one more choice."""
 
     logits: Float[Tensor, "B F n n_plus_1"]
-    near: Float[Tensor, "B F n n"]
-    """Weights of the features of the target frame near the best one, of sum 1: they say where the match is."""
-    place: Float[Tensor, "B F n 2"]
-    """Where the match is in the target frame: pixels (u, v), the first centre at 0.5."""
+    places: tuple[Float[Tensor, "B F n 2"], ...]
+    """Where the match is in the target frame, by the logits and after each round of refinement: pixels (u, v), the first
+    centre at 0.5."""
     found: Float[Tensor, "B F n"]
     """Probability that there is one."""
+    sharp: Float[Tensor, "B F n"]
+    """Largest weight that the softmax gives to one feature near the best one."""
+
+    @property
+    def place(self) -> Float[Tensor, "B F n 2"]:
+        """The last word on where the match is."""
+        return self.places[-1]
 
     def detached(self) -> "Match":
         """Without gradients: matches are taught by correspondences, not by what is made of them."""
-        return Match(**{name: value.detach() for name, value in vars(self).items()})
+        return Match(
+            logits=self.logits.detach(),
+            places=(self.place.detach(),),
+            found=self.found.detach(),
+            sharp=self.sharp.detach(),
+        )
+
+    def read(self, maps: Float[Tensor, "B n C"], size: tuple[int, int]) -> Float[Tensor, "B F n C"]:
+        """Maps of the target frame at the matches, between features as between the corners of a square."""
+        rows, columns = size
+        last = self.place.new_tensor([columns - 1, rows - 1])
+        grid = 2.0 * ((self.place - (STEP // 2 + 0.5)) / STEP) / last - 1.0
+        image = maps.transpose(1, 2).unflatten(2, size).to(grid.dtype)
+        found = functional.grid_sample(image, grid, padding_mode="border", align_corners=True)
+        return found.movedim(1, -1)
 
 
 class Matching(nn.Module):
@@ -56,6 +76,7 @@ class Matching(nn.Module):
         self.none = nn.Linear(sizes.matching, 1)
         """How alike the best pair has to be, from -1 to 1."""
         nn.init.constant_(self.none.bias, UNLIKE)
+        self.refine = Refine(sizes)
         self.sharpness = nn.Parameter(torch.tensor([math.log(SHARPNESS)]))
 
     def features(
@@ -66,28 +87,31 @@ class Matching(nn.Module):
         x = functional.interpolate(patches, size=fine.shape[-2:], mode="bilinear") + self.fine(fine.flatten(0, 1))
         return (x + self.mix(functional.gelu(x))).unflatten(0, fine.shape[:2])
 
-    def forward(self, source: Float[Tensor, "B F C h w"], target: Float[Tensor, "B C h w"]) -> Match:
-        """Frames matched with one target frame, in single precision."""
+    def forward(
+        self,
+        source: Float[Tensor, "B F C h w"],
+        target: Float[Tensor, "B C h w"],
+        fine: Float[Tensor, "B F K h w"],
+    ) -> Match:
+        """Frames matched with one target frame; `fine` are the features of the stem of the former."""
         with torch.autocast(source.device.type, enabled=False):
             query = source.flatten(3).transpose(2, 3).to(self.none.weight.dtype)
             key = functional.normalize(target.flatten(2).to(query.dtype), dim=1)[:, None]
             scale = self.sharpness.exp().clamp(max=SHARPEST)
             query = functional.normalize(query, dim=-1)
-            return self._match(scale * query @ key, scale * self.none(query), target.shape[-1])
+            pairs = scale * query @ key
+            match = softest(pairs, scale * self.none(query), target.shape[-1])
+        sure = torch.stack((match.found, match.sharp), dim=-1)
+        return replace(match, places=(*match.places, *self.refine(pairs.detach(), match.place, sure, fine)))
 
-    def _match(self, pairs: Float[Tensor, "B F n n"], none: Float[Tensor, "B F n 1"], columns: int) -> Match:
-        logits = torch.cat((pairs, none), dim=-1)
+
+def softest(pairs: Float[Tensor, "B F n n"], none: Float[Tensor, "B F n 1"], columns: int) -> Match:
+    """Matches by a softmax over all features, and by the mean of those near the best one. Only logits have gradients."""
+    logits = torch.cat((pairs, none), dim=-1)
+    with torch.no_grad():
         places = centres(pairs.shape[-1] // columns, columns, pairs.device)
         best = places[pairs.argmax(-1)]
         apart = torch.cdist(best.flatten(0, 2), places).view(pairs.shape)
         near = pairs.masked_fill(apart > REACH * STEP, -math.inf).softmax(-1)
-        return Match(
-            logits=logits, near=near, place=near @ places.to(near.dtype), found=1.0 - logits.softmax(-1)[..., -1]
-        )
-
-
-@kept
-def centres(rows: int, columns: int, device: torch.device) -> Float[Tensor, "n 2"]:
-    """Pixels (u, v) that features stand for, row by row."""
-    v, u = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
-    return STEP * torch.stack((u, v), dim=-1).flatten(0, 1).float() + STEP // 2 + 0.5
+        found = 1.0 - (none[..., 0] - logits.logsumexp(-1)).exp()
+        return Match(logits=logits, places=(near @ places.to(near.dtype),), found=found, sharp=near.max(dim=-1).values)

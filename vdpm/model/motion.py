@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vdpm.model.ego import affine_part
-from vdpm.model.matching import Match, centres
+from vdpm.model.matching import Match
+from vdpm.model.refine import image, unit
 from vdpm.model.sizes import Sizes
-from vdpm.model.stem import STEP
+from vdpm.model.stem import STEP, centres
 
 HIDDEN = 96
 CLOSED = -1.5
@@ -35,14 +36,15 @@ class Ends:
     """Of the camera of the target frame. All in the reference camera."""
 
 
-def steps(match: Match, ends: Ends) -> tuple[Float[Tensor, "B F n 3"], Float[Tensor, "B F n 3"]]:
-    """Displacements along the matches: across the line of sight of the target camera, and along it."""
+def steps(match: Match, ends: Ends, size: tuple[int, int]) -> tuple[Float[Tensor, "B F n 3"], Float[Tensor, "B F n 3"]]:
+    """Displacements to the matches: across the line of sight of the target camera, and along it."""
     seen = ends.target - ends.centre[:, None]
     depth = seen.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    ray = functional.normalize(match.near @ (seen / depth)[:, None], dim=-1)
+    found = match.read(torch.cat((seen / depth, depth), dim=-1), size)
+    ray = functional.normalize(found[..., :3], dim=-1)
     start = ends.here - ends.centre[:, None, None]
     distance = start.norm(dim=-1, keepdim=True)
-    return distance * ray - start, (match.near @ depth[:, None] - distance) * ray
+    return distance * ray - start, (found[..., 3:] - distance) * ray
 
 
 class Motion(nn.Module):
@@ -57,11 +59,11 @@ class Motion(nn.Module):
         self.tokens = nn.Linear(2 * sizes.width, HIDDEN)
         self.fine = nn.Conv2d(sizes.stem, HIDDEN, 1)
         self.clues = nn.Conv2d(16, HIDDEN, 3, padding=1)
-        self.first, self.second = (_unit(dilation) for dilation in (1, 2))
+        self.first, self.second = (unit(HIDDEN, dilation) for dilation in (1, 2))
         self.affinity = nn.Linear(HIDDEN, 2 * AFFINITY)
         self.spread = nn.Parameter(torch.tensor([SPREAD]).log())
         self.lent = nn.Conv2d(6, HIDDEN, 3, padding=1)
-        self.third = _unit(1)
+        self.third = unit(HIDDEN, 1)
         self.gates = nn.Conv2d(HIDDEN, 4, 1)
         self.rest = nn.Conv2d(HIDDEN, 4, 1)
         self.finer = nn.Conv2d(HIDDEN, 9 * STEP * STEP, 1)
@@ -83,32 +85,31 @@ class Motion(nn.Module):
     ) -> tuple[Float[Tensor, "B F H W 3"], Float[Tensor, "B F H W"]]:
         """Displacements and the logarithms of their confidence. Tokens come from the decoder."""
         size = fine.shape[-2:]
-        moves = self._moves(match, ends)
+        moves = self._moves(match, ends, size)
         x = self._features(match, ends, moves, tokens, fine, grid)
         x = x + self.second(x + self.first(x))
         lent = self._lend(x, moves, match.found.flatten(0, 1), size)
         x = x + self.third(x + self.lent(lent))
-        candidates = torch.cat((_image(moves, size), lent), dim=1).unflatten(1, (4, 3)).float()
+        candidates = torch.cat((image(moves, size), lent), dim=1).unflatten(1, (4, 3)).float()
         rest = self.rest(x).float()
         step = (self.gates(x).float().sigmoid()[:, :, None] * candidates).sum(1) + rest[:, :3]
         full = _finer(torch.cat((step, rest[:, 3:]), dim=1), self.finer(x).float())
         full = full.unflatten(0, fine.shape[:2]).movedim(2, -1)
         return full[..., :3], full[..., 3]
 
-    def _moves(self, match: Match, ends: Ends) -> Float[Tensor, "B F n 6"]:
+    def _moves(self, match: Match, ends: Ends, size: torch.Size) -> Float[Tensor, "B F n 6"]:
         """Steps across and along, without what the error of cameras explains."""
-        both = torch.cat(steps(match, ends), dim=-1)
+        both = torch.cat(steps(match, ends, (size[0], size[1])), dim=-1)
         return both - affine_part(ends.here, both.detach(), match.found.detach())
 
     def _features(self, match: Match, ends: Ends, moves: Tensor, tokens: Tensor, fine: Tensor, grid: tuple[int, int]):
         size = fine.shape[-2:]
         flow = (match.place - centres(*size, fine.device).to(match.place.dtype)) / (STEP * size[1])
-        sure = match.near.max(dim=-1).values
-        said = torch.cat((flow, match.found[..., None], sure[..., None], ends.here, 10.0 * moves), dim=-1)
+        said = torch.cat((flow, match.found[..., None], match.sharp[..., None], ends.here, 10.0 * moves), dim=-1)
         raw = torch.cat((said, 10.0 * (moves[..., :3] + moves[..., 3:])), dim=-1)
         patches = self.tokens(self.norm(tokens[:, :, self.special :])).flatten(0, 1).transpose(1, 2).unflatten(2, grid)
         patches = functional.interpolate(patches, size=size, mode="bilinear")
-        return patches + self.fine(fine.flatten(0, 1)) + self.clues(_image(raw, size))
+        return patches + self.fine(fine.flatten(0, 1)) + self.clues(image(raw, size))
 
     def _lend(self, x: Tensor, moves: Tensor, found: Tensor, size: torch.Size) -> Float[Tensor, "N 6 h w"]:
         """Mean of the steps of what is alike and near in the same frame, of what has a match above all."""
@@ -118,15 +119,6 @@ class Motion(nn.Module):
         logits = query @ key.transpose(1, 2) / AFFINITY**0.5 - apart + found.clamp(min=1e-4).log()[:, None]
         mean = logits.softmax(-1) @ moves.flatten(0, 1).to(logits.dtype)
         return mean.transpose(1, 2).unflatten(2, tuple(size))
-
-
-def _unit(dilation: int) -> nn.Sequential:
-    convolution = nn.Conv2d(HIDDEN, HIDDEN, 3, padding=dilation, dilation=dilation)
-    return nn.Sequential(nn.GELU(), convolution, nn.GELU(), nn.Conv2d(HIDDEN, HIDDEN, 3, padding=1))
-
-
-def _image(values: Float[Tensor, "B F n C"], size: torch.Size) -> Float[Tensor, "N C h w"]:
-    return values.flatten(0, 1).transpose(1, 2).unflatten(2, tuple(size))
 
 
 def _finer(x: Float[Tensor, "N C h w"], logits: Float[Tensor, "N K h w"]) -> Float[Tensor, "N C H W"]:

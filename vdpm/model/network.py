@@ -118,7 +118,7 @@ class Network(nn.Module):
         asked = list(range(encoded.fine.shape[1])) if frames is None else list(frames)
         one = torch.arange(len(target), device=target.device)
         features = self.matching.features(encoded.levels[-1], encoded.fine, encoded.grid)
-        match = self.matching(features[:, asked], features[one, target])
+        match = self.matching(features[:, asked], features[one, target], encoded.fine[:, asked])
         points = sampled(here[0].detach()).flatten(2, 3).to(match.place.dtype)
         ends = Ends(here=points[:, asked], target=points[one, target], centre=poses.centre(cameras[one, target]))
         tokens = self._told(encoded, target, frames)

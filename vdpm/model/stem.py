@@ -1,9 +1,11 @@
 """A convolutional stem: features of an image at a quarter of its resolution, where tokens are too coarse."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vdpm.model.kept import kept
 from vdpm.model.residual import Residual
 
 STEP = 4
@@ -35,3 +37,10 @@ class Stem(nn.Module):
 def sampled(maps: Tensor) -> Tensor:
     """Maps (*N, H, W, C) at the pixels that features stand for: (*N, h, w, C). Nothing is averaged across an edge."""
     return maps[..., STEP // 2 :: STEP, STEP // 2 :: STEP, :]
+
+
+@kept
+def centres(rows: int, columns: int, device: torch.device) -> Float[Tensor, "n 2"]:
+    """Pixels (u, v) that features stand for, row by row."""
+    v, u = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
+    return STEP * torch.stack((u, v), dim=-1).flatten(0, 1).float() + STEP // 2 + 0.5

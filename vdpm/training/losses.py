@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,8 +23,8 @@ FARTHEST = 100.0
 """Translations are clamped there, as VGGT does."""
 FADING = 0.6
 """Weight of each step of the camera head relative to the one after it."""
-WIDEST = 2.0
-"""Features: a 2-D displacement that is farther off than that is the business of the matching loss."""
+FAR_OFF = 40.0
+"""Pixels: a match that is farther off is as wrong as one that far off."""
 TINY = 1e-9
 PER_PIXEL = "B S H W"
 
@@ -150,34 +150,36 @@ def _at_features(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def flat_loss(match: Match, batch: Batch, motion_weight: float) -> Float[Tensor, ""]:
-    """Distance of matches to where they should be, in features, for what is visible; bounded."""
+    """Distance of refined matches to where they should be, in features, for what is visible: mean over the rounds."""
     place, seen, _, moving = _at_features(batch)
-    error = _length((match.place - place) / STEP).clamp(max=WIDEST)
-    return _mean(error, seen * (1.0 + (motion_weight - 1.0) * moving))
+    weight = seen * (1.0 + (motion_weight - 1.0) * moving)
+    return torch.stack([_mean(_length((found - place) / STEP), weight) for found in match.places[1:]]).mean()
 
 
 def matching_loss(match: Match, batch: Batch, motion_weight: float) -> Float[Tensor, ""]:
-    """Cross-entropy with the true match: shared among the four features around it, or none for what is hidden."""
+    """Cross-entropy with the true match: shared among the four features around it, or none for what is hidden.
+
+    In units of the entropy of not knowing.
+    """
     place, seen, known, moving = _at_features(batch)
     height, width = (size // STEP for size in batch.images.shape[-2:])
-    chances = match.logits.log_softmax(-1)
-    spread = torch.stack([share * chances.gather(-1, index[..., None])[..., 0]
-                          for index, share in _corners(place.to(chances.dtype), height, width)]).sum(0)  # fmt: skip
-    entropy = -torch.where(seen, spread, chances[..., -1])
-    return _mean(entropy, known * (1.0 + (motion_weight - 1.0) * moving)) / math.log(chances.shape[-1])
+    cells, shares = _corners(place.to(match.logits.dtype), height, width)
+    hidden = torch.full_like(cells[..., :1], height * width)
+    chances = match.logits.log_softmax(-1).gather(-1, torch.cat((cells, hidden), dim=-1))
+    entropy = -torch.where(seen, (shares * chances[..., :4]).sum(-1), chances[..., 4])
+    return _mean(entropy, known * (1.0 + (motion_weight - 1.0) * moving)) / math.log(height * width + 1)
 
 
-def _corners(place: Float[Tensor, "*N 2"], height: int, width: int) -> list[tuple[Tensor, Tensor]]:
-    """The four features around a pixel of the target frame, and bilinear shares."""
+def _corners(
+    place: Float[Tensor, "*N 2"], height: int, width: int
+) -> tuple[Int64[Tensor, "*N 4"], Float[Tensor, "*N 4"]]:
+    """The four features around a pixel of the target frame, and their bilinear shares."""
     size = torch.tensor([width, height], device=place.device, dtype=place.dtype)
     grid = ((place - (STEP // 2 + 0.5)) / STEP).clamp(min=0).minimum(size - 1)
     low = grid.floor().minimum(size - 2)
-    part = grid - low
-    corners = []
-    for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        share = (part[..., 0] if right else 1 - part[..., 0]) * (part[..., 1] if down else 1 - part[..., 1])
-        corners.append((((low[..., 1] + down) * width + low[..., 0] + right).long(), share))
-    return corners
+    (u, v), (column, row) = (grid - low).unbind(-1), low.long().unbind(-1)
+    cells = torch.stack([(row + down) * width + column + right for down in (0, 1) for right in (0, 1)], dim=-1)
+    return cells, torch.stack([(1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u], dim=-1)
 
 
 @torch.no_grad()
@@ -185,7 +187,8 @@ def measures(answer: Answer, batch: Batch) -> dict[str, tuple[float, float]]:
     """What to watch, each as a sum and a count, so that several batches can be joined.
 
     `displacement_error`: mean |(Q - P) - truth| over mean |truth|, of moving pixels. `match_accuracy`, `match_moving`:
-    share of visible (moving) pixels matched to within one feature. `point_error`: mean |P - truth|.
+    share of visible (moving) pixels matched to within one feature. `flat_error_0` ...: how far off matches of moving
+    pixels are by the softmax and after each refinement, pixels. `point_error`: mean |P - truth|.
     """
     moving, truth = batch.moving & _others(batch)[..., None, None], batch.there - batch.here
     off = _length(answer.there[0] - answer.here[0] - truth)
@@ -198,4 +201,7 @@ def measures(answer: Answer, batch: Batch) -> dict[str, tuple[float, float]]:
         right = _length(answer.match.place - place) < STEP
         for name, mask in (("match_accuracy", seen), ("match_moving", seen & moves)):
             found[name] = (float((right & mask).sum()), float(mask.sum()))
+        for number, there in enumerate(answer.match.places):
+            off = _length(there - place)[seen & moves]
+            found[f"flat_error_{number}"] = (float(off.clamp(max=FAR_OFF).sum()), float(len(off)))
     return found

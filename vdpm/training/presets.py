@@ -54,7 +54,7 @@ move, and a loss on Q would have displacements mend P.
 
 PRESETS = {
     "tiny": Preset(
-        sizes=LIGHT, objective=FROM_NOTHING, size=96, frames=(2, 2, 3, 4, 6, 8), strides=(1, 6), reference="any-of-both",
+        sizes=LIGHT, objective=FROM_NOTHING, size=96, frames=(2, 2, 3, 4, 6), strides=(1, 4), reference="any-of-both",
         batch=2, steps=20_000, lr=1e-3, weight_decay=0.02, warm_up=0.01, decay=0.4, half_heads=True,
     ),
     "small": Preset(
