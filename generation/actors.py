@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-from generation import motions, people, wardrobe
+from generation import choice, motions, people, wardrobe
 from generation.motions import Pose
 from generation.quaternions import about, conjugate, matrices, multiply, rotate
 from generation.scene import Asset, Body, Joint
@@ -37,7 +37,7 @@ def person(
     Raises:
         RuntimeError: there is no room.
     """
-    motion, build = motions.load(str(rng.choice(motions.names()))), float(rng.choice(BUILDS))
+    motion, build = motions.load(str(rng.choice(choice.among(motions.names())))), float(rng.choice(BUILDS))
     body, worn = wardrobe.dressed(people.skin(build), wardrobe.draw_outfit(rng))
     height = rng.uniform(*HEIGHTS)
     start = rng.uniform(0.0, motion.seconds[-1] if motion.cyclic else max(0.0, motion.seconds[-1] - seconds[-1]))

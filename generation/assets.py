@@ -4,6 +4,7 @@ Nothing here needs the network. `draw` picks an asset, `floor` makes the ground,
 """
 
 import importlib.util
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import numpy as np
 import trimesh
 
+from generation import choice
+from generation.convex import groups, middle, sectors
+from generation.library import Library
 from generation.scene import Asset, Mesh
 from generation.shapes import SHAPES, centred, scaled
 
@@ -26,6 +30,8 @@ MODELS: dict[str, tuple[str, str | None, str]] = {
     "domino": ("domino/domino.obj", "domino/domino.jpg", BULLET),
 }
 """Name -> mesh, texture and licence of the single models in pybullet_data."""
+CONVEX = {"duck": "duck_vhacd.obj", "teddy": "teddy2_VHACD_CHs.obj", "mug": "objects/mug_col.obj"}
+"""Name -> the convex pieces of those that are hollow or have limbs; their files come with them."""
 RANDOM_OBJECTS = 1000
 KINDS = {"random": 0.45, "procedural": 0.35, "model": 0.20}
 """How often each kind of asset is drawn."""
@@ -40,22 +46,41 @@ def package_folder(name: str) -> Path:
 
 
 def draw(rng: np.random.Generator, size: float) -> Asset:
-    """A random asset whose largest extent is `size` metres."""
-    kind = rng.choice(list(KINDS), p=list(KINDS.values()))
-    if kind == "random":
-        asset = random_object(int(rng.integers(RANDOM_OBJECTS)))
-    elif kind == "model":
-        asset = model(str(rng.choice(list(MODELS))))
-    else:
-        asset = procedural(str(rng.choice(list(SHAPES))), int(rng.integers(2**31)))
-    return Asset(
-        id=asset.id,
-        mesh=scaled(asset.mesh, size),
-        licence=asset.licence,
-        collision=asset.collision,
-        texture=asset.texture,
-        scale=size,
-    )
+    """A random asset whose largest extent is `size` metres, of the library in use if there is one, on the side of the
+    split that is in use (`generation.choice`)."""
+    own = choice.library()
+    asset = _of_library(rng, own) if own and own.things else _of_packages(rng)
+    pieces = tuple(corners * np.float32(size) for corners in asset.pieces)
+    return replace(asset, mesh=scaled(asset.mesh, size), pieces=pieces, scale=size)
+
+
+def _of_library(rng: np.random.Generator, own: Library) -> Asset:
+    from generation import models
+
+    entries = {entry.id: entry for entry in own.things}
+    return models.model(entries[str(rng.choice(choice.among(list(entries))))])
+
+
+def _of_packages(rng: np.random.Generator) -> Asset:
+    """Drawn again until it is on the right side."""
+    while True:
+        kind = rng.choice(list(KINDS), p=list(KINDS.values()))
+        if kind == "random":
+            asset_id = f"pybullet/random/{int(rng.integers(RANDOM_OBJECTS)):03d}"
+        elif kind == "model":
+            asset_id = f"pybullet/{rng.choice(list(MODELS))}"
+        else:
+            asset_id = f"procedural/{rng.choice(list(SHAPES))}/{int(rng.integers(2**31))}"
+        if choice.allowed(asset_id):
+            return by_id(asset_id)
+
+
+def by_id(asset_id: str) -> Asset:
+    """One of the shapes that come with the packages, 1 m large."""
+    source, name, *number = asset_id.split("/")
+    if source == "procedural":
+        return procedural(name, int(number[0]))
+    return random_object(int(number[0])) if name == "random" else model(name)
 
 
 def random_object(number: int) -> Asset:
@@ -70,16 +95,26 @@ def model(name: str) -> Asset:
     path, texture, licence = MODELS[name]
     mesh = _load(path)
     visual: Any = mesh.visual
-    uv = np.asarray(visual.uv) if texture else None
+    uv = np.asarray(visual.uv, np.float32) if texture else None
     image = package_folder("pybullet_data") / texture if texture else None
-    return Asset(id=f"pybullet/{name}", mesh=centred(mesh, uv), licence=licence, texture=image)
+    parts = groups(package_folder("pybullet_data") / CONVEX[name]) if name in CONVEX else ()
+    centre, size = middle(np.asarray(mesh.vertices), parts), mesh.extents.max()
+    return Asset(
+        id=f"pybullet/{name}",
+        mesh=replace(centred(mesh, uv), vertices=((mesh.vertices - centre) / size).astype(np.float32)),
+        licence=licence,
+        texture=image,
+        pieces=tuple(((part - centre) / size).astype(np.float32) for part in parts),
+    )
 
 
 def procedural(shape: str, seed: int) -> Asset:
     """A procedural shape, 1 m large; the seed fixes its proportions."""
     mesh = SHAPES[shape](np.random.default_rng(seed))
     collision = "sphere" if shape == "sphere" else "box" if shape == "box" else "hull"
-    return Asset(id=f"procedural/{shape}/{seed}", mesh=centred(mesh), licence=OURS, collision=collision)
+    solid = centred(mesh)
+    pieces = sectors(solid.vertices, 12) if shape == "torus" else ()
+    return Asset(id=f"procedural/{shape}/{seed}", mesh=solid, licence=OURS, collision=collision, pieces=pieces)
 
 
 def floor(half_width: float) -> Asset:
@@ -93,6 +128,18 @@ def floor(half_width: float) -> Asset:
     vertices = np.stack([x, y, np.zeros_like(x)], axis=-1).reshape(-1, 3)
     mesh = Mesh(vertices=vertices.astype(np.float32), faces=faces.astype(np.int32), smooth=False)
     return Asset(id=f"procedural/floor/{half_width:g}", mesh=mesh, licence=OURS, collision="box")
+
+
+def environments() -> list[tuple[Path, str]]:
+    """Environment maps to light scenes with, and their licences: of the library in use if it has any, else Blender's."""
+    own = choice.library()
+    if own and own.lights:
+        from generation import models
+
+        kept = choice.among([entry.id for entry in own.lights])
+        return [(models.picture(entry), entry.licence) for entry in own.lights if entry.id in kept]
+    kept = choice.among([path.stem for path in hdris()])
+    return [(path, HDRI_LICENCE) for path in hdris() if path.stem in kept]
 
 
 @cache

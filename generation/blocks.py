@@ -26,12 +26,14 @@ def post(radius: float, height: float, base: Point) -> trimesh.Trimesh:
 
 
 def asset(name: str, parts: Iterable[trimesh.Trimesh], smooth: bool = False) -> Asset:
-    """Parts joined into one asset whose origin stays where it is."""
-    joined: Any = trimesh.util.concatenate(list(parts))
+    """Parts joined into one asset whose origin stays where it is; each part collides as its hull."""
+    parts = list(parts)
+    joined: Any = trimesh.util.concatenate(parts)
+    corners = tuple(np.asarray(part.vertices, np.float32) for part in parts)
     mesh = Mesh(
         vertices=np.asarray(joined.vertices, np.float32), faces=np.asarray(joined.faces, np.int32), smooth=smooth
     )
-    return Asset(id=f"procedural/{name}", mesh=mesh, licence=OURS)
+    return Asset(id=f"procedural/{name}", mesh=mesh, licence=OURS, pieces=corners if len(parts) > 1 else ())
 
 
 def table(rng: np.random.Generator) -> Asset:

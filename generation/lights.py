@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from generation.assets import hdris
+from generation.assets import environments
 from generation.scene import Lamp, Light
 
 INDOORS = ("interior", "studio")
@@ -11,11 +11,13 @@ INDOORS = ("interior", "studio")
 
 def draw_light(rng: np.random.Generator, lamps: tuple[Lamp, ...] = (), outdoors: bool = False) -> Light:
     """An environment map with a random turn and brightness, and a sun 25 to 75 degrees high in three scenes of four."""
-    maps = [path for path in hdris() if not (outdoors and path.stem in INDOORS)]
+    maps = [row for row in environments() if not (outdoors and row[0].stem in INDOORS)] or environments()
     elevation, azimuth = np.radians(rng.uniform(25, 75)), rng.uniform(0, 2 * np.pi)
     x, y, z = np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)
+    hdri, licence = maps[int(rng.integers(len(maps)))]
     return Light(
-        hdri=maps[int(rng.integers(len(maps)))],
+        hdri=hdri,
+        licence=licence,
         turn_radians=float(rng.uniform(0, 2 * np.pi)),
         irradiance=float(rng.uniform(2.4, 4.4)),
         sun_strength=float(rng.uniform(2.0, 5.0)) if rng.uniform() < 3 / 4 else 0.0,

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int32
 
-from generation import families
+from generation import choice, families
 from generation.gate import refusal
+from generation.library import open_library
 from generation.optics import focus
 from generation.scene import Body, Joint, Optics, Scene, physics, surfaces
 from vdpm.clip import Clip
@@ -49,6 +50,10 @@ class Recipe:
     """What renders: a name of `generation.devices`, but for auto."""
     engine: str = "cycles"
     """One of `generation.devices.ENGINES`."""
+    assets: str | None = None
+    """A library to draw from (`generation.library`); None = what comes with the packages."""
+    split: choice.Split = "all"
+    """Side of the split of assets."""
 
 
 def clip_name(family: str, index: int, recipe: Recipe) -> str:
@@ -80,7 +85,7 @@ def make_clip(
             on_attempt(len(refused))
             try:
                 clip = _attempt(family, index, recipe, Path(folder), refused)
-                clip.meta["substituted"] = [reason for _, reason in sorted(skipped.items())]
+                clip.meta["substituted"] = {str(attempt): reason for attempt, reason in sorted(skipped.items())}
                 return clip
             except RuntimeError as reason:
                 refused.append(str(reason))
@@ -96,7 +101,8 @@ def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: lis
     rng = np.random.default_rng([recipe.seed, index, zlib.crc32(family.encode()), len(refused)])
     scratch = folder / f"attempt_{len(refused)}"
     scratch.mkdir()
-    scene = families.load(family)(rng, recipe.frames, recipe.resolution, scratch)
+    with choice.using(recipe.split, open_library(recipe.assets) if recipe.assets else None):
+        scene = families.load(family)(rng, recipe.frames, recipe.resolution, scratch)
     width, height = recipe.resolution
     triangle = triangles_seen(surfaces(scene), scene.cameras, height, width)
     if reason := refusal(scene, triangle):
@@ -125,7 +131,6 @@ def with_optics(scene: Scene, recipe: Recipe, triangle: Int32[np.ndarray, "T H W
 
 def _meta(scene: Scene, recipe: Recipe, index: int, refused: list[str]) -> dict[str, Any]:
     """Provenance of a clip: what it was made from, with what, and under which licences."""
-    from generation.assets import HDRI_LICENCE
     from generation.devices import describe
 
     packages = ("bpy", "kubric-nightly", "pybullet", "embreex", "trimesh", "numpy")
@@ -137,7 +142,7 @@ def _meta(scene: Scene, recipe: Recipe, index: int, refused: list[str]) -> dict[
         "frame_rate": scene.frame_rate,
         "bodies": [_body_meta(body) for body in scene.bodies],
         "joints": [_joint_meta(body, joint) for body in scene.bodies for joint in body.joints],
-        "light": {**asdict(scene.light), "hdri": scene.light.hdri.name, "licence": HDRI_LICENCE},
+        "light": {**asdict(scene.light), "hdri": scene.light.hdri.name},
         "generator_version": GENERATOR_VERSION,
         "packages": {name: version(name) for name in packages},
         "renderer": describe(recipe.device, recipe.engine),
@@ -153,6 +158,7 @@ def _body_meta(body: Body) -> dict[str, Any]:
         "material": body.material.pattern,
         "object": body.group or body.name,
         "scale": body.asset.scale,
+        **({"asset_sha256": body.asset.sha256} if body.asset.sha256 else {}),
         **body.facts,
     }
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
 from jaxtyping import Float64
 from pyquaternion import Quaternion
 
 from generation.contacts import Row, Touching, gather
+from generation.convex import hulls, joined, write_obj
 from generation.kubric_compat import PyBullet, kb
 from generation.scene import Asset, Mesh
 from vdpm.geometry import rigid
@@ -76,7 +76,7 @@ class Simulation:
         return body
 
     def add_static(self, asset: Asset, world_from_body: Float64[np.ndarray, "4 4"], name: str) -> None:
-        """Put something that never moves into the simulation; it collides as its convex hull."""
+        """Put something that never moves into the simulation."""
         urdf, _ = _write_urdf(self.scratch / f"body_{len(self.scene.assets):03d}", asset, density=1.0)
         body = kb.FileBasedObject(simulation_filename=str(urdf), render_filename=None, static=True)
         self.scene.add(body)
@@ -156,21 +156,22 @@ def _rotations(wxyz: list[tuple[float, float, float, float]]) -> Float64[np.ndar
 
 
 def _write_urdf(folder: Path, asset: Asset, density: float) -> tuple[Path, float]:
-    """The asset as PyBullet reads it; the collision shape is the convex hull or, where exact, a primitive."""
+    """The asset as PyBullet reads it; it collides as its convex pieces, as its hull or, where exact, as a primitive."""
     folder.mkdir()
-    hull = trimesh.Trimesh(asset.mesh.vertices, asset.mesh.faces, process=False).convex_hull
-    hull.density = density
-    (folder / "hull.obj").write_text(hull.export(file_type="obj", include_normals=False))
+    solids = hulls(asset)
+    write_obj(folder / "hull.obj", solids)
+    solid = joined(solids)
+    solid.density = density
     urdf = folder / "body.urdf"
     urdf.write_text(
         _URDF.format(
             name=folder.name,
-            mass=float(hull.mass),
-            i=hull.moment_inertia.tolist(),
+            mass=float(solid.mass),
+            i=solid.moment_inertia.tolist(),
             collision=_collision(asset.collision, asset.mesh),
         )
     )
-    return urdf, float(hull.mass)
+    return urdf, float(solid.mass)
 
 
 def _collision(kind: str, mesh: Mesh) -> str:

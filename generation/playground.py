@@ -4,16 +4,17 @@ Kubric's simulator has no joints, so this one speaks to PyBullet itself. PyBulle
 """
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
 from jaxtyping import Float64
 
 from generation.contacts import Row
+from generation.convex import hulls, write_obj
 from generation.kubric_compat import RedirectStream
 from generation.physics import GRAVITY, STEP_RATE
 from generation.quaternions import matrices, unit
@@ -144,10 +145,12 @@ class Playground:
         self.client.resetBasePositionAndOrientation(robot, (x, y, mount[2] + lift), flat)
 
     def drop(self, asset: Asset, density: float, x: float, y: float, quaternion: tuple[float, ...]) -> int:
-        """Let a thing fall from just above the floor; it collides as its convex hull. `quaternion` is x, y, z, w."""
-        hull = trimesh.Trimesh(asset.mesh.vertices, asset.mesh.faces, process=False).convex_hull
-        shape = self.client.createCollisionShape(pybullet.GEOM_MESH, vertices=hull.vertices.tolist())
-        thing = self.client.createMultiBody(density * float(hull.volume), shape)
+        """Let a thing fall from just above the floor. `quaternion` is x, y, z, w."""
+        solids = hulls(asset)
+        with tempfile.TemporaryDirectory() as folder:
+            write_obj(Path(folder) / "hull.obj", solids)
+            shape = self.client.createCollisionShape(pybullet.GEOM_MESH, fileName=f"{folder}/hull.obj")
+        thing = self.client.createMultiBody(density * sum(float(solid.volume) for solid in solids), shape)
         self.client.resetBasePositionAndOrientation(thing, (x, y, 0.0), quaternion)
         low = self.client.getAABB(thing)[0][2]
         self.client.resetBasePositionAndOrientation(thing, (x, y, 2 * CLEARANCE - low), quaternion)

@@ -16,9 +16,10 @@ from typing import Annotated
 
 import tyro
 
-from generation import devices, executors, families
+from generation import choice, devices, executors, families
 from generation.dataset import CLIPS_PER_SHARD, Dataset, Id, shard_of, shards_of
 from generation.jobs import Limits, Plan
+from generation.library import open_library
 from generation.make import Recipe
 from generation.produce import produce
 from vdpm.errors import UserError, run_command
@@ -65,6 +66,10 @@ class Config:
     """Share of the time between frames for which the shutter is open, as in 0.5; ray traced. Truth stays the same."""
     depth_of_field: float | None = None
     """f-number of the lens, as in 0.3; what moves is in focus. Truth stays the same."""
+    assets: str | None = None
+    """Models to draw from: a folder of GLB, OBJ or PLY files with licences, a manifest of Kubric's, or several, by commas."""
+    split: choice.Split = "train"
+    """Assets to draw from: one in ten is for test, by a hash of its name."""
 
 
 NEEDS = ("bpy", "embreex", "kubric", "pybullet")
@@ -97,6 +102,8 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         raise UserError(f"--motion-blur {config.motion_blur}: 0 to 1, the share of a frame's time with an open shutter")
     if config.depth_of_field is not None and not config.depth_of_field > 0:
         raise UserError(f"--depth-of-field {config.depth_of_field}: an f-number above 0; leave it out for a pinhole")
+    if config.assets is not None:
+        open_library(config.assets)  # copied, licensed and locked before any worker asks
     clips = families.mixture(config.family, range(config.first, config.first + config.num))
     recipe = Recipe(
         seed=config.seed,
@@ -105,6 +112,8 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         samples=config.samples,
         motion_blur=config.motion_blur,
         depth_of_field=config.depth_of_field,
+        assets=config.assets,
+        split=config.split,
         engine=config.engine,
     )
     return clips if config.shards is None else select(clips, config.shards), recipe

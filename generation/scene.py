@@ -55,7 +55,11 @@ class Asset:
     scale: float = 1.0
     """Factor on the size of the model that bears the id."""
     collision: Literal["hull", "sphere", "box"] = "hull"
+    pieces: tuple[Float32[np.ndarray, "_ 3"], ...] = ()
+    """Corners of the convex pieces that collide, in the mesh's frame; without any it is the hull of the mesh."""
     texture: Path | None = None
+    sha256: str = ""
+    """Of the file that it comes from, if it comes from a library."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,8 @@ class Light:
     sun_direction: tuple[float, float, float]
     """Unit vector from the scene to the sun."""
     lamps: tuple[Lamp, ...] = ()
+    licence: str = ""
+    """Of the environment map."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from generation import assets, materials, robots
+from generation import assets, choice, materials, robots
 from generation.contacts import Touching, gather
 from generation.physics import FLOOR, STEP_RATE
 from generation.playground import Course, Drive, Link, Playground
@@ -39,7 +39,7 @@ class Workshop:
         Raises:
             RuntimeError: it has no free place, or no movement in which an arm keeps off the floor.
         """
-        name = name or str(rng.choice(list(robots.KINDS)))
+        name = name or str(rng.choice(choice.among(list(robots.KINDS))))
         kind = robots.KINDS[name]
         size = float(rng.uniform(*kind.sizes))
         robot = self.playground.load(robots.urdf(kind), size, fixed=kind.gait == "arm")
