@@ -20,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from generation.jobs import Job
 from generation.make import GENERATOR_VERSION, Recipe, clip_name
 from generation.store import Folder, open_store
 from vdpm.errors import UserError
@@ -44,6 +45,10 @@ class Dataset:
         except OSError as error:
             raise UserError(f"cannot write to {self.staging}: {error.strerror}; choose another --out") from error
         self.configuration = self._claim()
+        self.distrusted: set[Id] = set()
+        """Shards to be written anew, as if they were not there."""
+        self.skipped: dict[str, tuple[tuple[int, str], ...]] = {}
+        """Draws that clips to be made again did without."""
 
     def staged(self, clip: Id) -> Path:
         """Where a finished clip waits for its shard."""
@@ -54,11 +59,18 @@ class Dataset:
         have = {name for shard in shards_of(wanted) for name in self.manifest(shard).get("clips", [])}
         return [clip for clip in wanted if clip_name(*clip, self.recipe) not in have and not self.staged(clip).exists()]
 
+    def job(self, clip: Id) -> Job:
+        """What makes a clip."""
+        family, index = clip
+        skipped = self.skipped.get(clip_name(family, index, self.recipe), ())
+        return Job(family=family, index=index, recipe=self.recipe, path=self.staged(clip), skipped=skipped)
+
     def substituted(self, wanted: list[Id]) -> Counter[str]:
         """Why scenes of these clips had to be replaced by the next draw, and how often. Clips not in a shard count not."""
         found = [self.manifest(shard).get("substituted", {}) for shard in shards_of(wanted)]
         names = {clip_name(*clip, self.recipe) for clip in wanted}
-        return Counter(why for shard in found for name, reasons in shard.items() if name in names for why in reasons)
+        drawn = [reasons for shard in found for name, reasons in shard.items() if name in names]
+        return Counter(why for reasons in drawn for why in reasons.values())
 
     def pack(self, clips: Iterable[Id]) -> None:
         """Turn all finished clips of the shards of these into shards, joining what a shard already holds."""
@@ -85,7 +97,7 @@ class Dataset:
         """
         name = shard_name(shard)
         size = self.store.size(f"{name}.tar")
-        if size is None:
+        if size is None or shard in self.distrusted:
             return {}
         known = self.store.size(f"{name}.json") is not None
         facts = json.loads(self.store.read(f"{name}.json")) if known else {}
@@ -127,6 +139,7 @@ class Dataset:
             self.store.remove(f"{shard_name(shard)}.json")
         self.store.put(path, name)
         self._declare(shard, facts)
+        self.distrusted.discard(shard)
         shutil.rmtree(self._scratch())
         for finished in new.values():
             finished.unlink()

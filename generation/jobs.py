@@ -30,6 +30,8 @@ class Job:
     index: int
     recipe: Recipe
     path: Path
+    skipped: tuple[tuple[int, str], ...] = ()
+    """Draws to pass over, and why: those that a clip did without when it was made before."""
 
 
 @dataclass(frozen=True, kw_only=True)

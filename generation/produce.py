@@ -5,7 +5,7 @@ from collections import Counter
 
 from generation import executors
 from generation.dataset import Dataset, Id, shard_of
-from generation.jobs import Job, Plan
+from generation.jobs import Plan
 from generation.progress import Progress, reasons
 from vdpm.errors import UserError
 
@@ -35,10 +35,7 @@ def produce(
 
 
 def _make(dataset: Dataset, wanted: list[Id], missing: list[Id], executor: str, plan: Plan, progress: Progress) -> None:
-    jobs = [
-        Job(family=family, index=index, recipe=dataset.recipe, path=dataset.staged((family, index)))
-        for family, index in missing
-    ]
+    jobs = [dataset.job(clip) for clip in missing]
     unfinished = Counter(shard_of(clip) for clip in missing)
     failed_in_a_row = 0
     dataset.room(plan.limits.reserve)

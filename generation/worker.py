@@ -34,6 +34,8 @@ TRIES_KILLED = 6
 SUBSTITUTES = 3
 """Draws of a clip that may be replaced before the clip counts as failed."""
 WATCH_SECONDS = 0.2
+START_SECONDS = 300.0
+"""What a process may take, besides the time-out, until it draws its first scene."""
 CHILD = (sys.executable, "-m", "generation.worker")
 
 
@@ -64,12 +66,12 @@ class Worker:
         Raises:
             UserError: it could not be written, or no other could be made either.
         """
-        skipped: dict[int, str] = {}
+        skipped = dict(job.skipped)
         lost: list[Lost] = []
-        while len(skipped) <= SUBSTITUTES:
+        while len(skipped) <= len(job.skipped) + SUBSTITUTES:
             answer = self._try(job, skipped)
             if not isinstance(answer, Lost):
-                return Outcome(job=job, **{**answer, "substituted": tuple(answer.get("substituted", ()))})
+                return Outcome(job=job, **{**answer, "substituted": tuple(answer.get("substituted", {}).values())})
             lost.append(answer)
             if sum(one.attempt == answer.attempt for one in lost) >= answer.tries:
                 skipped[answer.attempt] = answer.reason
@@ -92,7 +94,7 @@ class Worker:
 
     def _watch(self, process: subprocess.Popen[bytes]) -> dict[str, Any] | Lost:
         """Wait for the answer, and no longer than allowed."""
-        attempt, start = 0, time.monotonic()
+        attempt, start = 0, time.monotonic() + START_SECONDS
         while True:
             line = _receive(process.stdout)
             if line == b"":

@@ -15,7 +15,7 @@ import webdataset
 import werkzeug.serving
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from generation import store
+from generation import store, verify
 from generation.dataset import Dataset, Id
 from generation.jobs import Job, Limits, Outcome, Plan
 from generation.make import Recipe, clip_name
@@ -80,7 +80,7 @@ def finish(dataset: Dataset, clips: list[Id]) -> None:
     """Put clips where a worker would."""
     for family, index in clips:
         name = clip_name(family, index, RECIPE)
-        meta = {**CLIP.meta, "index": index, "substituted": ["took more than 1 s"] if index == 2 else []}
+        meta = {**CLIP.meta, "index": index, "substituted": {"0": "took more than 1 s"} if index == 2 else {}}
         write_shard(dataset.staged((family, index)), [(name, encode(replace(CLIP, name=name, meta=meta)))])
 
 
@@ -255,19 +255,23 @@ def test_huggingface_datasets_read_clips_of_all_kinds(packed, tmp_path):
         assert (np.array(samples[0]["triangle.npz"]["0001"]) == CLIP.triangle[1]).all()
 
 
-def executor(monkeypatch, failing: dict[int, Outcome]) -> None:
-    """Jobs are done at once, without Blender; some fail as told."""
+def executor(monkeypatch, failing: dict[int, Outcome]) -> list[Job]:
+    """Jobs are done at once, without Blender; some fail as told. The list fills with what was asked for."""
+    asked: list[Job] = []
 
     def run(jobs: list[Job], plan: Plan) -> Iterator[Outcome]:
         for job in jobs:
+            asked.append(job)
             outcome = failing.get(job.index)
             if outcome is None or outcome.failure is None:
                 name = clip_name(job.family, job.index, job.recipe)
-                meta = {**CLIP.meta, "substituted": list(outcome.substituted) if outcome else []}
-                write_shard(job.path, [(name, encode(replace(CLIP, name=name, meta=meta)))])
+                drawn = {str(n): why for n, why in enumerate(outcome.substituted)} if outcome else {}
+                clip = replace(CLIP, name=name, meta={**CLIP.meta, "substituted": drawn})
+                write_shard(job.path, [(name, encode(clip))])
             yield replace(outcome, job=job) if outcome else Outcome(job=job)
 
     monkeypatch.setattr("generation.executors.load", lambda name: run)
+    return asked
 
 
 def job(index: int) -> Job:
@@ -288,7 +292,10 @@ def test_a_run_says_how_many_were_substituted_and_why(tmp_path, monkeypatch, cap
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert last.endswith("; 3 substituted (2 x took more than 9 s, 1 x ended with SIGSEGV)") and "5 of 5 clips" in last
     facts = dataset.manifest(("kubric_f", 0))
-    assert facts["substituted"] == {"kubric_f-0-00000001": list(slow), "kubric_f-0-00000003": list(torn)}
+    assert facts["substituted"] == {
+        "kubric_f-0-00000001": {"0": slow[0]},
+        "kubric_f-0-00000003": {"0": torn[0], "1": torn[1]},
+    }
     told = json.loads((tmp_path / "status.json").read_text())
     assert (told["done"], told["wanted"], told["substituted"], told["refused"]) == (5, 5, 2, 2)
 
@@ -327,3 +334,50 @@ def test_a_run_stops_before_the_disk_is_full(tmp_path, monkeypatch):
     assert (
         2 <= len(kept) < 7 and sha256(tmp_path / "kubric_f-000000.tar") == dataset.manifest(("kubric_f", 0))["sha256"]
     )
+
+
+def damage(folder: Path, kind: str) -> None:
+    """What disks and people do to a shard."""
+    shard = folder / "kubric_f-000000.tar"
+    data = bytearray(shard.read_bytes())
+    if kind == "a flipped bit":
+        data[data.index(b"kubric_f-0-00000001.mesh.npz") + 700] ^= 1
+    if kind == "cut off":
+        data = data[: data.index(b"kubric_f-0-00000003.rgb")]
+    shard.write_bytes(data)
+    if kind == "tar deleted":
+        shard.unlink()
+    if kind == "manifest deleted":
+        shard.with_suffix(".json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "again"),
+    [
+        ("a flipped bit", "1 of 4 clips are damaged or missing: kubric_f-0-00000001", [1]),
+        ("cut off", "1 of 4 clips are damaged or missing: kubric_f-0-00000003", [3]),
+        ("tar deleted", "its tar is missing: kubric_f-0-00000000, kubric_f-0-00000001", [0, 1, 2, 3]),
+        ("manifest deleted", "its manifest is missing", []),
+    ],
+)
+def test_verify_finds_damage_and_repairs_exactly_that(tmp_path, monkeypatch, capsys, kind, words, again):
+    slow = {2: Outcome(job=job(2), substituted=("took more than 9 s",))}
+    made = executor(monkeypatch, slow)
+    with pytest.raises(SystemExit):
+        produce(Dataset(str(tmp_path), RECIPE), clips(*range(4)), "local", PLAN, quiet=True)
+    before = {path.name: sha256(path) for path in tmp_path.glob("kubric_f*")}
+    config = verify.Config(out=str(tmp_path), quiet=True, limits=Limits(reserve=0))
+    verify.main(config)
+    damage(tmp_path, kind)
+    made.clear()
+    with pytest.raises(UserError, match=r"1 of 1 shards of .* are not well; --repair makes them so"):
+        verify.main(config)
+    assert words in capsys.readouterr().out
+    verify.main(replace(config, repair=True))
+    assert [job.index for job in made] == again
+    assert all(job.skipped == (((0, "took more than 9 s"),) if job.index == 2 else ()) for job in made)
+    assert {path.name: sha256(path) for path in tmp_path.glob("kubric_f*")} == before
+    verify.main(config)
+    with pytest.raises(UserError, match="not well"):
+        verify.main(replace(config, num=5))
+    assert "1 of 5 clips were never made, the first kubric_f-0-00000004" in capsys.readouterr().out

@@ -26,7 +26,7 @@ for line in sys.stdin:
         log.write(f"{attempt}\\n")
     tried = open(job["path"] + ".log").read().count("\\n")
     FAULT
-    print(json.dumps({"made": {"refused": len(skipped), "substituted": [skipped[n] for n in sorted(skipped)]}}), flush=True)
+    print(json.dumps({"made": {"refused": len(skipped), "substituted": skipped}}), flush=True)
 """
 
 
@@ -56,7 +56,7 @@ def test_a_crash_that_does_not_repeat_changes_nothing(tmp_path):
     [
         ("if attempt == 0: os.kill(os.getpid(), signal.SIGSEGV)", "ended with SIGSEGV", {}),
         ("if attempt == 0: sys.exit(7)", "ended with status 7", {}),
-        ("if attempt == 0: time.sleep(60)", "took more than 0.5 s", {"timeout": 0.5}),
+        ("if attempt == 0: time.sleep(60)", "took more than 2 s", {"timeout": 2}),
         ("if attempt == 0: keep = bytearray(400_000_000); time.sleep(60)", "took more than 200 MB", {"memory": 200}),
         (
             'if attempt == 0: print(json.dumps({"error": ["ValueError", "at 0x7f"]}), flush=True); continue',
