@@ -108,7 +108,9 @@ def seconds(function: Callable[[], list[float | None]], repeats: int) -> tuple[f
 
 def main(config: Config) -> None:
     """Print both times and their ratio. Raises `UserError` if the two implementations disagree."""
-    clip = enlarged(next(read_suite(find_suite("mini")))[0])
+    scene, _ = next(read_suite(find_suite("mini")))
+    assert isinstance(scene, Clip)
+    clip = enlarged(scene)
     task = Task(frames=tuple(range(FRAMES)), sources=(0,))
     told = np.nan_to_num(truth_of(clip, task, with_depth=False).points, nan=1.0)
     told += np.random.default_rng(0).normal(0.0, 0.02, told.shape).astype(np.float32)

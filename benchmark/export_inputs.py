@@ -27,7 +27,9 @@ class Config:
     out: Path
     """Folder for the inputs."""
     suite: str = "mini"
-    """A frozen suite, or a folder of rendered shards."""
+    """A frozen suite, a folder of rendered shards, or a data set with --data-root."""
+    data_root: Path | None = None
+    """Folder of the data set that --suite names."""
     protocols: tuple[str, ...] = ()
     """Protocols; the default ones when none is named. Those that share answers share inputs."""
 
@@ -51,7 +53,7 @@ def export(scene: Scene, fingerprint: str, question: Protocol, suite: str, out: 
 
 def main(config: Config) -> None:
     """Write all inputs."""
-    suite = find_suite(config.suite)
+    suite = find_suite(config.suite, config.data_root)
     questions = {protocol.question.name: protocol.question for protocol in find_protocols(config.protocols)}
     written = 0
     for scene, fingerprint in tqdm(read_suite(suite), total=len(suite.clips), unit="clip", disable=None):

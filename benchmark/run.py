@@ -2,7 +2,8 @@
 
     python benchmark/run.py --method still                  the committed suite `mini`, in seconds
     python benchmark/run.py --method still --suite data/demo      any folder of rendered shards
-    python benchmark/run.py --list                          methods, suites, protocols
+    python benchmark/run.py --method still --suite sintel --data-root DIR     a data set of others (python -m benchmark.data)
+    python benchmark/run.py --list                          methods, suites, data sets, protocols
     python benchmark/run.py --method folder --predictions DIR --name MODEL            answers that lie in files
     python benchmark/run.py --method subprocess --command "run {input} {output}" --name MODEL     or come from a program
 
@@ -26,6 +27,7 @@ from benchmark.rows import Row, read_rows, write_rows
 from benchmark.scoring import Asking, evaluate
 from benchmark.suites import find_suite, frozen_names
 from benchmark.table import plain_table
+from vdpm import catalogue
 from vdpm.errors import UserError, run_command, unknown
 
 RESULTS = Path(__file__).resolve().parents[1] / "leaderboards" / "results"
@@ -38,7 +40,9 @@ class Config:
     method: str = ""
     """Method to score; --list shows all."""
     suite: str = "mini"
-    """A frozen suite, or a folder of rendered shards."""
+    """A frozen suite, a folder of rendered shards, or a data set as sintel or sintel:clean with --data-root."""
+    data_root: Path | None = None
+    """Folder of the data set that --suite names, or of several data sets by name."""
     protocols: tuple[str, ...] = ()
     """Protocols to run; those that --list marks as default when none is named."""
     out: Path = Path("runs")
@@ -64,7 +68,7 @@ class Config:
     publish: bool = False
     """Also copy the rows to leaderboards/results/, from which the leaderboard is built."""
     list: bool = False
-    """Show methods, suites and protocols, and stop."""
+    """Show methods, suites, data sets and protocols, and stop."""
 
 
 FOREIGN = {"folder": "answers that lie in files (--predictions)", "subprocess": "answers of a program (--command)"}
@@ -117,6 +121,8 @@ def listing() -> str:
         + [f"  {name:<{wide}}{adapter_line(name)}" for name in adapter_names()]
         + ["suites"]
         + [f"  {s.name:<14}{len(s.clips)} clips, version {s.version}. {s.description}" for s in suites]
+        + ["data sets (--suite NAME --data-root DIR; python -m benchmark.data NAME tells more)"]
+        + [f"  {name:<{width}}{catalogue.find(name)[0].title}" for name in catalogue.dataset_names()]
         + ["protocols"]
         + [f"  {p.name:<{width}}{p.title}{'' if p.default else ' (if named)'}" for p in PROTOCOLS.values()]
     )
@@ -144,7 +150,11 @@ def main(config: Config) -> None:
     if not config.method:
         raise unknown("method", config.method, method_names(), "name one with --method")
     check_numbers(config)
-    method, suite, protocols = chosen_method(config), find_suite(config.suite), find_protocols(config.protocols)
+    method, suite, protocols = (
+        chosen_method(config),
+        find_suite(config.suite, config.data_root),
+        find_protocols(config.protocols),
+    )
     folder = config.out / suite.name / method.name
     asking = Asking(workers=config.workers, limit=config.time_limit, overwrite=config.overwrite, flops=config.flops)
     outcomes = list(evaluate(method, suite, protocols, folder, asking))

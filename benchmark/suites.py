@@ -1,7 +1,8 @@
 """Suites: the clips that a score is about.
 
 A frozen suite is a folder `benchmark/frozen/<name>/` with shards and `suite.json`, which names the clips and holds the
-SHA-256 of every shard. Any other folder of rendered shards is a suite as well, under the name of the folder.
+SHA-256 of every shard. Any other folder of rendered shards is a suite as well, under the name of the folder. So is a data
+set of others (`vdpm/readers/`), as `sintel` or `sintel:clean`, below the folder that --data-root names.
 """
 
 import json
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vdpm.clip import Clip
+from benchmark.tasks import Scene
+from benchmark.tasks import fingerprint as recorded_fingerprint
+from vdpm import catalogue
 from vdpm.errors import UserError, unknown
 from vdpm.files import sha256
 from vdpm.storage import decode, fingerprint, read_members
@@ -29,6 +32,10 @@ class Suite:
     shards: tuple[Path, ...]
     clips: tuple[str, ...]
     """Names, in the order of the shards."""
+    dataset: str = ""
+    """The data set whose sequences these are, as dataset:variant; then there are no shards."""
+    root: Path = Path()
+    """Where that data set lies."""
 
 
 def frozen_names() -> list[str]:
@@ -36,17 +43,20 @@ def frozen_names() -> list[str]:
     return sorted(file.parent.name for file in FROZEN.glob("*/suite.json"))
 
 
-def find_suite(name: str) -> Suite:
-    """The frozen suite of a name, or the suite made of a folder of shards.
+def find_suite(name: str, data_root: Path | None = None) -> Suite:
+    """The frozen suite of a name, the suite made of a data set, or that of a folder of shards.
 
-    Raises `UserError` when there is neither, when a frozen shard was altered, when a shard is truncated or foreign, or
-    when two clips share a name.
+    Raises `UserError` when there is none, when a frozen shard was altered, when a shard is truncated or foreign, when two
+    clips share a name, or when nothing of a data set lies below the data root.
     """
     if name in frozen_names():
         return _frozen(FROZEN / name)
+    if data_root is not None or (name.partition(":")[0] in catalogue.dataset_names() and not Path(name).is_dir()):
+        return _recorded(name, data_root)
     folder = Path(name)
     if not folder.is_dir():
-        raise unknown("suite", name, [*frozen_names(), "a folder of rendered shards"], "render one with generation/")
+        known = [*frozen_names(), "a folder of rendered shards", "a data set of benchmark.data with --data-root"]
+        raise unknown("suite", name, known, "render one with generation/")
     shards = tuple(sorted(folder.glob("*.tar")))
     if not shards:
         raise UserError(f"suite {name!r}: the folder holds no .tar shard; render some, or choose another folder")
@@ -56,6 +66,24 @@ def find_suite(name: str) -> Suite:
         description=f"The shards of a folder: {folder.name}.",
         shards=shards,
         clips=clip_names(shards),
+    )
+
+
+def _recorded(name: str, data_root: Path | None) -> Suite:
+    """The sequences of a data set that are there."""
+    dataset, variant = catalogue.find(name)
+    stem = name.partition(":")[0]
+    if data_root is None:
+        raise UserError(f"suite {name!r} needs --data-root DIR; python -m benchmark.data {name} says what to put there")
+    sequences = catalogue.sequences(name, data_root)
+    return Suite(
+        name=f"{stem}-{variant}",
+        version=f"reading {dataset.reading}",
+        description=f"{dataset.title}: {dataset.variants[variant]}.",
+        shards=(),
+        clips=tuple(catalogue.recording_name(name, sequence) for sequence in sequences),
+        dataset=f"{stem}:{variant}",
+        root=data_root,
     )
 
 
@@ -85,8 +113,11 @@ def _frozen(folder: Path) -> Suite:
     )
 
 
-def read_suite(suite: Suite) -> Iterator[tuple[Clip, str]]:
+def read_suite(suite: Suite) -> Iterator[tuple[Scene, str]]:
     """The clips of a suite in order, each with the fingerprint that ties a prediction to what it was made from."""
+    if suite.dataset:
+        for recording in catalogue.load(suite.dataset, suite.root):
+            yield recording, recorded_fingerprint(recording)
     for shard in suite.shards:
         for name, members in read_members(shard):
             yield decode(name, members), fingerprint(members)

@@ -69,6 +69,8 @@ class Dataset:
     """What must lie below the root."""
     variants: dict[str, str]
     """Readings of the data set, each with one line; the first is meant when none is named."""
+    reading: str = "1"
+    """Raised when the same files are read as something else."""
     sequences: dict[str, int] = field(default_factory=dict)
     """How many sequences a variant has when it is complete, where that is published."""
     queries: dict[str, int] = field(default_factory=dict)
