@@ -1,6 +1,6 @@
 """What the batches of sources look like in numbers, side by side: does the pre-training resemble the renders?
 
-python -m vdpm.training.statistics --sources "procedural data/train benchmark/frozen/mini"
+python -m vdpm.training.likeness --sources "procedural data/train benchmark/frozen/mini"
 """
 
 from dataclasses import dataclass, field, replace
