@@ -48,12 +48,18 @@ class Selection:
     side: int = 1024
     """Longer side of a frame in pixels, at most."""
 
+    def check(self, source: Path) -> None:
+        """Raise `UserError` on values that make no sense, and when there is no such source."""
+        for name, lowest in (("fps", 0), ("stride", 1), ("limit", 2), ("side", 28)):
+            if not getattr(self, name) >= lowest:
+                raise UserError(f"--{name} {getattr(self, name)}: must be {lowest} or more")
+        if not source.exists():
+            raise UserError(f"no video at {source}: give an mp4, mov, gif, or a folder of frames")
+
 
 def read_footage(source: Path, selection: Selection, scratch: Path) -> Footage:
     """The chosen frames, in `scratch`. Raises `UserError` on anything that is not two or more frames of one size."""
-    _check(source, selection)
-    if not source.exists():
-        raise UserError(f"no video at {source}: give an mp4, mov, gif, or a folder of frames")
+    selection.check(source)
     frames = _folder(source) if source.is_dir() else _movie(source, selection)
     seconds, original, shape = [], (0, 0), (0, 0, 0)
     with replacing(scratch / "rgb.raw") as file:
@@ -71,12 +77,6 @@ def read_footage(source: Path, selection: Selection, scratch: Path) -> Footage:
         print(f"note: frames of {_size(original)} are reduced to {_size(shape)}", file=sys.stderr)
     rgb = np.memmap(scratch / "rgb.raw", np.uint8, "r", shape=(len(seconds), *shape))
     return Footage(name=source.stem, rgb=rgb, seconds=np.array(seconds, np.float64), original=original)
-
-
-def _check(source: Path, selection: Selection) -> None:
-    for name, lowest in (("fps", 0), ("stride", 1), ("limit", 2), ("side", 28)):
-        if not getattr(selection, name) >= lowest:
-            raise UserError(f"--{name} {getattr(selection, name)}: must be {lowest} or more")
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Similarities (Sim(3)) between the worlds of windows: pure functions, numpy only."""
+"""Similarities (Sim(3)) between the worlds of windows: pure functions."""
 
 from dataclasses import dataclass
 
@@ -91,3 +91,11 @@ def turned(axis_angle: Float64[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N 3
     first = np.where(small, 1.0, np.sin(safe) / safe)
     second = np.where(small, 0.5, (1.0 - np.cos(safe)) / safe**2)
     return np.eye(3) + first * cross + second * cross @ cross
+
+
+def quaternion(rotation: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "4"]:
+    """w x y z of a rotation, w not negative."""
+    from scipy.spatial.transform import Rotation
+
+    x, y, z, w = Rotation.from_matrix(rotation).as_quat(canonical=True)
+    return np.array([w, x, y, z])

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.spatial.transform import Rotation
 
 from vdpm.files import replacing
 from vdpm.geometry import invert
 from vdpm.reconstruction.cloud import Points, frame_points, still
 from vdpm.reconstruction.record import Reconstruction
+from vdpm.reconstruction.similarity import quaternion
 
 POINTS = 100_000
 """Of the model, shared evenly by the frames."""
@@ -60,8 +60,7 @@ def _images(reconstruction: Reconstruction, points: list[Points]) -> list[str]:
     """camera_from_world, and the observations: pixel and point."""
     lines, first = ["# IMAGE_ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME; X, Y, POINT3D_ID ..."], 1
     for frame, pose in enumerate(invert(reconstruction.world_from_camera)):
-        x, y, z, w = Rotation.from_matrix(pose[:3, :3]).as_quat()
-        numbers = " ".join(f"{value:.9g}" for value in (w, x, y, z, *pose[:3, 3]))
+        numbers = " ".join(f"{value:.9g}" for value in (*quaternion(pose[:3, :3]), *pose[:3, 3]))
         seen = points[frame].pixel + 0.5
         lines.append(f"{frame + 1} {numbers} {frame + 1} {_name(frame)}")
         lines.append(" ".join(f"{u} {v} {first + number}" for number, (u, v) in enumerate(seen)))
