@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 from benchmark.archive import read_npz
-from vdpm.clip import Video
+from vdpm.clip import Prediction, Video
 from vdpm.errors import UserError
-from vdpm.geometry import invert, transform
+from vdpm.geometry import invert, transform, unproject
 
 LARGEST = 1 << 34
 """Bytes that an archive of a model may unpack to."""
@@ -96,7 +96,7 @@ class View:
     All sizes are (height, width). Maps of the model have the size of the picture.
     """
 
-    def __init__(self, video: Video, picture: tuple[int, int], resized: tuple[int, int] | None = None):
+    def __init__(self, video: Video, picture: tuple[int, ...], resized: tuple[int, ...] | None = None):
         self.size, self.picture = video.rgb.shape[1:3], picture
         self.resized = resized or picture
         self.offset = tuple((inner - outer) // 2 for inner, outer in zip(self.resized, picture, strict=True))
@@ -141,6 +141,46 @@ def still(world_points: Float[np.ndarray, "T H W 3"], poses: Float64[np.ndarray,
     return np.repeat(own[:, None], len(video.rgb), axis=1)
 
 
-def depths_of(world_points: Float[np.ndarray, "T H W 3"], poses: Float64[np.ndarray, "T 4 4"]) -> np.ndarray:
-    """z of world points in the camera of their frame."""
-    return transform(invert(poses)[:, None, None], world_points.astype(np.float64))[..., 2].astype(np.float32)
+def from_depth(video: Video, depth: np.ndarray, K: np.ndarray, pose: np.ndarray) -> Prediction:
+    """An answer without motion from z (T, H, W), K and world_from_camera, all of the pixels of the video."""
+    world = transform(pose[:, None, None], unproject(depth.astype(np.float64), K))
+    return Prediction(K=K, world_from_camera=pose, depth=depth.astype(np.float32), points=still(world, pose, video))
+
+
+def from_points(video: Video, camera_points: np.ndarray, K: np.ndarray, pose: np.ndarray) -> Prediction:
+    """The same from points (T, H, W, 3), each in the camera of its frame."""
+    world = transform(pose[:, None, None], camera_points.astype(np.float64))
+    depth = camera_points[..., 2].astype(np.float32)
+    return Prediction(K=K, world_from_camera=pose, depth=depth, points=still(world, pose, video))
+
+
+def lens_of(camera_points: Float[np.ndarray, "T h w 3"]) -> Float64[np.ndarray, "T 3 3"]:
+    """K, counted from the corner, that projects the points of each pixel onto its centre with the least squares.
+
+    For models that answer points and no lens; whatever origin they count pixels from, their points carry it.
+    """
+    height, width = camera_points.shape[1:3]
+    K = np.tile(np.eye(3), (len(camera_points), 1, 1))
+    for number, points in enumerate(camera_points.astype(np.float64)):
+        ahead = points[..., 2] > 0
+        for axis, centres in ((0, np.arange(width) + 0.5), (1, (np.arange(height) + 0.5)[:, None])):
+            slope = (points[..., axis] / np.where(ahead, points[..., 2], 1.0))[ahead]
+            wanted = np.broadcast_to(centres, ahead.shape)[ahead]
+            if len(slope) < 2:
+                raise ValueError(f"frame {number} has no point in front of its camera")
+            (K[number, axis, axis], K[number, axis, 2]), *_ = np.linalg.lstsq(
+                np.stack([slope, np.ones_like(slope)], axis=-1), wanted, rcond=None
+            )
+    return K
+
+
+def resized_long(video: Video, side: int) -> tuple[int, int]:
+    """(height, width) after the longer side became `side`, as DUSt3R's loader rounds."""
+    height, width = video.rgb.shape[1:3]
+    scale = side / max(height, width)
+    return round(height * scale), round(width * scale)
+
+
+def only_first(video: Video) -> bool:
+    """Whether the task asks for the pixels of the first frame only, which is all that some models follow."""
+    return video.sources == (0,)

@@ -34,6 +34,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -172,13 +173,16 @@ def read_prediction(path: Path, video: Video, ticket: Ticket) -> Prediction:
         what = f"holds {unknown[0]!r}" if unknown else "has no ticket"
         raise UserError(f"{path} {what}; its arrays are ticket, {', '.join(DTYPES)}, note (see benchmark/foreign.py)")
     _check_ticket(str(arrays["ticket"]), ticket, path)
-    claimed = {name: _cast(arrays.get(name), dtype) for name, dtype in DTYPES.items()}
-    return Prediction(note=str(arrays.get("note", "")), **claimed)  # type: ignore[arg-type]
+    claimed = {name: _cast(name, arrays[name]) for name in DTYPES if name in arrays}
+    return Prediction(note=str(arrays.get("note", "")), **claimed)
 
 
-def _cast(array: np.ndarray | None, dtype: type) -> np.ndarray | None:
-    """Floating point to the type of the record; anything else is left for the check to refuse."""
-    return array.astype(dtype) if array is not None and array.dtype.kind == "f" and dtype is not np.bool_ else array
+def _cast(name: str, array: np.ndarray) -> Any:
+    """Any floating point type to that of the record. Raises `UserError` for other kinds."""
+    wanted = np.dtype(DTYPES[name])
+    if array.dtype.kind != wanted.kind:
+        raise UserError(f"{name} is {array.dtype}, not a numpy array of {wanted}")
+    return array.astype(wanted)
 
 
 def _check_ticket(told: str, ticket: Ticket, path: Path) -> None:

@@ -419,7 +419,7 @@ def test_an_error_is_counted_where_its_points_are_seen_or_not(kind: str, codes: 
     truth = truth_of(CLIP, tasks_of("visibility")[0], with_seen=True)
     assert truth.seen is not None
     wrong = np.isin(truth.seen, codes)
-    points = np.nan_to_num(truth.points, nan=9.0) + wrong[..., None].astype(np.float32) * np.float32([1.0, 0.0, 0.0])
+    points = np.nan_to_num(truth.points, nan=9.0) + wrong[..., None] * np.array([1.0, 0.0, 0.0], np.float32)
     told = scores_of("visibility", (Prediction(points=points),))
     others = [told[f"seen_{name}"] for name in ("visible", "hidden", "outside") if name != kind]
     assert wrong.any() and told[f"seen_{kind}"] > 4 * max(others)  # the norm of all moves a little
