@@ -39,6 +39,7 @@ def test_every_data_set_is_listed_and_explained(capsys):
 
 def test_published_numbers_are_told(capsys):
     assert "22187 queries" in run(capsys, dataset="worldtrack")
+    assert "50 or 1906 or 1956 sequences" in run(capsys, dataset="tapvid3d")
     assert "23 sequences" in run(capsys, dataset="sintel") and "14 sequences" in run(capsys, dataset="sintel")
 
 

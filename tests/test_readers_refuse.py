@@ -59,6 +59,13 @@ def test_sintel_truncated(made, tmp_path):
     refused("sintel", tmp_path, "frame_0003.dpt", "missing")
 
 
+def test_two_sequences_of_one_name(made, tmp_path):
+    """Names are made plain, and two that become one are told apart by the user."""
+    for folder in ("a.b", "a_b"):
+        layouts.save(made.clip.rgb[0], tmp_path, folder, "0.png")
+    refused("frames", tmp_path, "a.b and a_b would have one name")
+
+
 def test_images_that_are_none(made, tmp_path):
     layouts.kitti_prepared(tmp_path, made)
     (image,) = tmp_path.rglob("groundtruth_depth_gathered/*/0000000006.png")

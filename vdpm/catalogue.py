@@ -54,6 +54,9 @@ def sequences(name: str, root: Path) -> list[str]:
         raise UserError(
             f"no sequence of {name} below {locate(name, root)}; python -m benchmark.data {name} says what must lie where"
         )
+    full = [recording_name(name, sequence) for sequence in found]
+    if twice := [sequence for sequence, one in zip(found, full, strict=True) if full.count(one) > 1]:
+        raise UserError(f"{name} below {root}: {' and '.join(twice[:2])} would have one name; rename one of them")
     return found
 
 

@@ -20,7 +20,10 @@ class Tracks:
     """N surface points followed through T frames."""
 
     positions: Float[np.ndarray, "T N 3"]
-    """In the world, metres; NaN where unknown. Hidden points may be known."""
+    """In the world, metres; NaN where unknown. Hidden points may be known.
+
+    Where the recording knows no cameras: in the camera of each time.
+    """
     visible: Bool[np.ndarray, "T N"]
     queries: Float64[np.ndarray, "N 3"] | None = None
     """(u, v, frame) by which the data set names each point; None where it names none."""
@@ -71,8 +74,8 @@ class Dataset:
     """Readings of the data set, each with one line; the first is meant when none is named."""
     reading: str = "1"
     """Raised when the same files are read as something else."""
-    sequences: dict[str, int] = field(default_factory=dict)
-    """How many sequences a variant has when it is complete, where that is published."""
+    sequences: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """How many sequences a variant has when it is complete, where that is published; several where parts of it are."""
     queries: dict[str, int] = field(default_factory=dict)
     """How many points are seen in the first frames of a variant, over all its sequences, where that is published."""
 

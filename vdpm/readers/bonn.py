@@ -33,7 +33,7 @@ rgbd_bonn_dataset/
         "vda": "as evaluated with person_tracking for person_tracking2 (Video-Depth-Anything)",
         "all": "every sequence, every frame",
     },
-    sequences={"evaluated": 5, "vda": 5},
+    sequences={"evaluated": (5,), "vda": (5,)},
 )
 SCALE = 5000.0
 K_FX_FY_CX_CY = (542.822841, 542.576870, 315.593520, 237.756098)

@@ -26,7 +26,7 @@ DATASET = Dataset(
 test/frame_annotations_test.jgz          and train/, valid/
 test/<sequence>_left/images/...  depths/...  trajectories/...   as the annotations name them""",
     variants={split: f"the left cameras of {split}/" for split in ("test", "valid", "train")},
-    sequences={"test": 20, "valid": 20, "train": 484},
+    sequences={"test": (20,), "valid": (20,), "train": (484,)},
 )
 FLIP = np.diag([-1.0, -1.0, 1.0])
 MOST_BYTES = 1 << 32

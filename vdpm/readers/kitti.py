@@ -31,7 +31,7 @@ raw:      <date>/<drive>_sync/image_02/data/0000000005.png ...
         "prepared": "folders made by MonST3R's prepare_kitti, first 110 frames with depth",
         "raw": "folders as they are downloaded, first 110 frames with depth, with K",
     },
-    sequences={"prepared": 13, "raw": 13},
+    sequences={"prepared": (13,), "raw": (13,)},
 )
 SCALE = 256.0
 MOST_FRAMES = 110

@@ -24,7 +24,7 @@ breakfast_room/images/img0.png ...   depth/depth0.png ...   poses.txt   focal.tx
         "step100": "nine rooms, every 100th frame (Pi3 dense)",
         "step40": "nine rooms, every 40th frame (Spann3R)",
     },
-    sequences=dict.fromkeys(("step500", "step100", "step40"), 9),
+    sequences=dict.fromkeys(("step500", "step100", "step40"), (9,)),
 )
 FOCAL = 554.2562584220408
 

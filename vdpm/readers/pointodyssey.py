@@ -24,7 +24,7 @@ test/<sequence>/          and train/, val/
   depths/depth_00000.png ...
   anno.npz""",
     variants={split: f"the sequences of {split}/" for split in ("test", "val", "train")},
-    sequences={"train": 131, "val": 15, "test": 13},
+    sequences={"train": (131,), "val": (15,), "test": (13,)},
 )
 METRES = 1000.0 / 65535
 SKY = 65500

@@ -26,7 +26,7 @@ prepared: scene0707_00/color_90/frame_0000.jpg ...   depth_90/frame_0000.png ...
         "prepared": "94 scenes as MonST3R's prepare_scannet leaves them",
         "exported": "94 scenes as SensReader exports them, frames [:270:3]",
     },
-    sequences={"prepared": 94, "exported": 94},
+    sequences={"prepared": (94,), "exported": (94,)},
 )
 LEFT_OUT = {f"scene0{number}_00" for number in (711, 737, 750, 761, 791, 796)}
 MILLIMETRE = 1e-3

@@ -25,7 +25,7 @@ chess/seq-03/frame-000000.color.png   frame-000000.depth.proj.png   frame-000000
         "step40": "the 18 test sequences, every 40th frame (Pi3 dense)",
         "step20": "the 18 test sequences, every 20th frame (Spann3R)",
     },
-    sequences=dict.fromkeys(("step200", "step40", "step20"), 18),
+    sequences=dict.fromkeys(("step200", "step40", "step20"), (18,)),
 )
 K_FX_FY_CX_CY = (525.0, 525.0, 320.0, 240.0)
 

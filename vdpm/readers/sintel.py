@@ -27,7 +27,7 @@ training/
         "final14": "final pass, the 14 scenes of MonST3R's poses (and of Pi3's depth)",
         "final18": "final pass, the 18 scenes of MegaSaM",
     },
-    sequences={"final": 23, "clean": 23, "final14": 14, "final18": 18},
+    sequences={"final": (23,), "clean": (23,), "final14": (14,), "final18": (18,)},
 )
 TAG = 202021.25
 _14 = (

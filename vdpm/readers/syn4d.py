@@ -25,7 +25,7 @@ benchmark/challenge_eval/<variant>/<scene>/
   ground_truth/meta_exr_csv/<sequence>_camera.csv
   exr_layers/depth/<sequence>/<sequence>_0000_depth.exr ... (without them depth is unknown)""",
     variants={"all": "4 render variants x 8 scenes x 8 sequences x 2 cameras"},
-    sequences={"all": 512},
+    sequences={"all": (512,)},
 )
 SCHEMA = "syn4d-tracking-gt-v1"
 ARRAYS = ("tracks_ref0", "visibility", "query_uv", "frame_indices", "intrinsics", "image_size")

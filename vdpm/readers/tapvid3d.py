@@ -24,7 +24,7 @@ each with images_jpeg_bytes (T), queries_xyt (N,3), tracks_XYZ (T,N,3), visibili
 and extrinsics_w2c (T,4,4) where the camera moves""",
     variants={source: f"the videos of {source}/" for source in ("adt", "drivetrack", "pstudio")}
     | {"here": "npz files of any source, directly below the root"},
-    sequences={"adt": 1906, "drivetrack": 2407, "pstudio": 106},
+    sequences={"adt": (50, 1906, 1956), "drivetrack": (50, 2407, 2457), "pstudio": (50, 106, 156)},
 )
 FIELDS = ("images_jpeg_bytes", "queries_xyt", "tracks_XYZ", "visibility", "fx_fy_cx_cy")
 PER_FRAME = ("images_jpeg_bytes", "tracks_XYZ", "visibility", "extrinsics_w2c", "depth_map")

@@ -27,7 +27,7 @@ rgbd_dataset_freiburg3_walking_xyz/
         "evaluated": "sitting and walking: static, xyz, halfsphere, rpy; every third associated frame, 90 of them",
         "all": "every sequence of freiburg3, every associated frame",
     },
-    sequences={"evaluated": 8},
+    sequences={"evaluated": (8,)},
 )
 SCALE = 5000.0
 K_FX_FY_CX_CY = (535.4, 539.2, 320.1, 247.6)
