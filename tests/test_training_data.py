@@ -3,11 +3,17 @@
 from dataclasses import fields, replace
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 
+from vdpm.errors import UserError
+from vdpm.model.poses import camera_from_world
+from vdpm.training import order, procedural
 from vdpm.training.data import DataConfig, batches
+from vdpm.training.example import collate
 from vdpm.training.sample import MOVING, Batch
+from vdpm.training.windows import Window
 
 MINI = "benchmark/frozen/mini"
 SOURCES = ("procedural", MINI)
@@ -33,7 +39,9 @@ def test_laws_of_a_batch(source):
         step = (batch.there - batch.here).norm(dim=-1)
         assert torch.equal(batch.moving, batch.known & (step > MOVING))
         assert not (batch.visible & ~batch.known).any()
-        assert all(torch.isfinite(getattr(batch, name)).all() for name in ("here", "there", "pixels", "cameras", "images"))
+        assert all(
+            torch.isfinite(getattr(batch, name)).all() for name in ("here", "there", "pixels", "cameras", "images")
+        )
 
 
 def test_resume_and_workers_change_nothing():
@@ -41,3 +49,59 @@ def test_resume_and_workers_change_nothing():
     whole = some(config, count=6)
     assert all(map(same, whole[2:], some(config, start=2, count=4)))
     assert all(map(same, whole[2:], some(replace(config, workers=2), start=2, count=4)))
+
+
+def test_sources_are_mixed_by_weight_and_clips_come_in_epochs():
+    weights = (0.5, 0.3, 0.2)
+    drawn = [order.place(weights, 7, number) for number in range(10 * order.BLOCK)]
+    for source, weight in enumerate(weights):
+        numbers = [nth for chosen, nth in drawn if chosen == source]
+        assert numbers == list(range(len(numbers)))  # none is left out or shown twice
+        assert len(numbers) / len(drawn) == pytest.approx(weight, abs=0.5 / order.BLOCK)
+    epochs = [[order.clip(7, 0, 11 * epoch + place, 11) for place in range(11)] for epoch in range(3)]
+    assert all(sorted(epoch) == list(range(11)) for epoch in epochs) and epochs[0] != epochs[1]
+    assert [order.clip(8, 0, place, 11) for place in range(11)] != epochs[0]
+
+
+def test_even_tiny_weights_are_shown():
+    assert min(order.shares((1.0, 1e-6, 1e-6))) == 1 and sum(order.shares((1.0, 1e-6, 1e-6))) == order.BLOCK
+
+
+@pytest.mark.parametrize("sources", ["", "procedural:0", "procedural procedural", "no/such/folder:0.5"])
+def test_bad_sources_are_one_line(sources: str):
+    with pytest.raises(UserError):
+        some(DataConfig(sources=sources))
+
+
+def test_processes_share_the_stream():
+    config = DataConfig(sources=MINI, batch=1, frames=(2,), size=32)
+    whole = some(config, count=6)
+    second = list(islice(batches(config, 0, start=1, step=2), 3))
+    assert all(map(same, whole[1::2], second))
+
+
+def test_only_known_motion_is_supervised():
+    """A source of sparse tracks knows P everywhere and Q at few pixels."""
+    one = procedural.example(np.random.default_rng(0), Window(frames=(0, 5), target=1, stamps=(0, 5)), 32)
+    sparse = np.full_like(one.there, np.nan)
+    sparse[:, ::8, ::8] = one.there[:, ::8, ::8]
+    batch = collate([replace(one, there=sparse, visible=one.visible & np.isfinite(sparse[..., 0]))])
+    assert not (batch.known & ~torch.from_numpy(np.isfinite(sparse[..., 0]))).any()
+    assert torch.equal(batch.valid, collate([one]).valid) and not (batch.moving & ~batch.known).any()
+    assert not batch.there[~batch.known].any()
+    unposed = collate([replace(one, posed=False)])
+    assert not unposed.posed.any() and not unposed.cameras.any()
+
+
+def test_cameras_project_points_to_pixels():
+    """The pose encoding, the points and the pixels of a batch speak of the same cameras."""
+    batch = some(DataConfig(sources=f"procedural {MINI}", batch=4, frames=(3,), size=48), count=1)[0]
+    for window in range(4):
+        target = int(batch.target[window])
+        there = batch.there[window].double()
+        matrix = camera_from_world(batch.cameras[window, target].double())
+        seen = there @ matrix[:, :3].T + matrix[:, 3]
+        half = (batch.cameras[window, target, 7:].double() / 2).tan()
+        image = 24 * (1 + seen[..., :2] / seen[..., 2:] / half.flip(-1))
+        visible = batch.visible[window]
+        assert (image - batch.pixels[window])[visible].abs().max() < 0.02

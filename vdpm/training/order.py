@@ -18,7 +18,8 @@ def shares(weights: tuple[float, ...]) -> tuple[int, ...]:
     counts = np.maximum(np.floor(ideal).astype(int), 1)
     while counts.sum() != BLOCK:
         step = 1 if counts.sum() < BLOCK else -1
-        counts[np.argmax(step * (ideal - counts))] += step
+        missing = np.where((counts > 1) | (step > 0), step * (ideal - counts), -np.inf)
+        counts[np.argmax(missing)] += step
     return tuple(int(count) for count in counts)
 
 
