@@ -168,11 +168,11 @@ def test_upload_reconstruct_look_in_a_browser(demo, tmp_path):
     try:
         browser("Page.navigate", url=f"http://127.0.0.1:{demo.server.get_port()}")
 
-        def chooser() -> int:
-            root = browser("DOM.getDocument")["root"]["nodeId"]
-            return browser("DOM.querySelector", nodeId=root, selector="input[type=file]")["nodeId"]
+        def chooser() -> str | None:
+            found = browser("Runtime.evaluate", expression="document.querySelector('input[type=file]')")
+            return found["result"].get("objectId")
 
-        browser("DOM.setFileInputFiles", files=[str(tmp_path / "a.mp4")], nodeId=wait(chooser))
+        browser("DOM.setFileInputFiles", files=[str(tmp_path / "a.mp4")], objectId=wait(chooser))
         wait(lambda: demo.result)
         reds = wait(lambda: int((np.abs(browser.picture().astype(int) - [220, 60, 40]).max(axis=-1) < 40).sum() > 50))
         assert reds

@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 
 from vdpm.errors import UserError, run_command
-from vdpm.reconstruction.cloud import frame_points
+from vdpm.reconstruction.cloud import frame_points, tails
 from vdpm.reconstruction.exporting import export
 from vdpm.reconstruction.footage import Selection
 from vdpm.reconstruction.record import Reconstruction
@@ -121,6 +121,14 @@ class Demo:
         for control in (self.time, self.play, self.fetch):
             control.disabled = False
         self.show()
+        self._look(float(np.median(np.abs(result.depth[0]))))
+
+    def _look(self, far: float) -> None:
+        """From behind the first camera, and above it, at what it sees."""
+        for client in self.server.get_clients().values():
+            client.camera.up_direction = np.array([0.0, -1.0, 0.0])
+            client.camera.position = np.array([0.2, -0.25, -0.4]) * far
+            client.camera.look_at = np.array([0.0, 0.0, far])
 
     def show(self) -> None:
         """Draw the chosen time."""
@@ -154,8 +162,7 @@ class Demo:
         )
 
     def _tracks(self, result: Reconstruction, frame: int) -> None:
-        lines = np.asarray(result.tracks[:, max(0, frame - TAIL) : frame + 1])
-        lines = lines[np.isfinite(lines).all(axis=(1, 2))]
+        lines = tails(result, frame, TAIL)
         pairs = np.stack([lines[:, :-1], lines[:, 1:]], axis=2).reshape(-1, 2, 3)
         colours = np.broadcast_to(np.array([255, 140, 0], np.uint8), pairs.shape)
         self.server.scene.add_line_segments("/tracks", pairs, colours, thickness=2.0, thickness_units="screen")

@@ -4,7 +4,7 @@
     python -m vdpm.reconstruct frames/ --out runs/frames --fps 5 --export html,ply,colmap
 
 Writes reconstruction.npz (described in vdpm/reconstruction/record.py) and the exports: html, ply, glb, rerun, colmap, tum,
-"all" or "none". The same command goes on after an interruption.
+"all" or "none". The same command goes on after an interruption. A reconstruction.npz as the source is exported again.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from vdpm.errors import UserError, run_command
 from vdpm.reconstruction.exporting import asked_exports, export
 from vdpm.reconstruction.footage import Selection
-from vdpm.reconstruction.record import NAME
+from vdpm.reconstruction.record import NAME, Reconstruction, load
 from vdpm.reconstruction.session import Session, default_weights
 
 
@@ -26,7 +26,7 @@ class Config:
     """The command line."""
 
     source: Annotated[Path, tyro.conf.Positional]
-    """A video (mp4, mov, gif, ...) or a folder of frames."""
+    """A video (mp4, mov, gif, ...), a folder of frames, or a reconstruction.npz to export."""
     out: Path
     """Folder for the results."""
     weights: str = default_weights()
@@ -48,14 +48,19 @@ class Config:
 def main(config: Config) -> None:
     """Check everything that can be checked first, then work."""
     names = asked_exports(config.export)
+    result = load(config.source) if config.source.suffix == ".npz" else _reconstructed(config)
+    for name in tqdm(names, unit="export", leave=False):
+        tqdm.write(f"{name}: {export(name, result, config.out)}")
+
+
+def _reconstructed(config: Config) -> Reconstruction:
     selection = Selection(fps=config.fps, stride=config.stride, limit=config.limit, side=config.side)
     selection.check(config.source)
     if config.out.resolve() == config.source.resolve():
         raise UserError(f"--out {config.out} is the folder of the frames: choose another folder")
     result = Session.start(config.weights, config.window).reconstruct(config.source, selection, config.out)
     print(f"{len(result.rgb)} frames: {config.out / NAME}")
-    for name in tqdm(names, unit="export", leave=False):
-        tqdm.write(f"{name}: {export(name, result, config.out)}")
+    return result
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def assemble(
         "seconds": footage.seconds,
         **maps,
         **cameras,
-        **_tracks(len(footage.rgb), windows, anchored, held),
+        **_tracks(windows, anchored, held),
         "original": np.array(footage.original, np.int64),
     }
     save(path, arrays, facts)
@@ -147,16 +147,14 @@ def _weighted(
 
 
 def _tracks(
-    frames: int, windows: Sequence[tuple[int, ...]], similarities: Sequence[Similarity], read: Callable[[int], Answer]
+    windows: Sequence[tuple[int, ...]], similarities: Sequence[Similarity], read: Callable[[int], Answer]
 ) -> Arrays:
-    """The tracks of all windows, NaN at the times that a window has not."""
+    """The tracks of all windows, which are equally long."""
     tracks, pixels, sources = [], [], []
     for number, window in enumerate(windows):
         answer = read(number)
-        whole = np.full((len(answer.tracks), frames, 3), np.nan, np.float32)
-        whole[:, list(window)] = similarities[number].points(answer.tracks)
-        tracks.append(whole)
+        tracks.append(similarities[number].points(answer.tracks).astype(np.float32))
         pixels.append(answer.track_pixel)
-        sources.append(np.full(len(whole), window[0], np.int32))
+        sources.append(np.full(len(answer.tracks), window[0], np.int32))
     names = ("tracks", "track_pixel", "track_frame")
     return {name: np.concatenate(parts) for name, parts in zip(names, (tracks, pixels, sources), strict=True)}

@@ -44,8 +44,8 @@ def still(reconstruction: Reconstruction, frame: int) -> Bool[np.ndarray, "H W"]
 
 
 def least_confidence(reconstruction: Reconstruction) -> float:
-    """Below it are the least confident points, judged by some frames."""
-    return float(np.quantile(reconstruction.confidence[some_times(reconstruction, 16)], UNSURE))
+    """Below it are the least confident points, judged by some pixels of some frames."""
+    return float(np.quantile(reconstruction.confidence[some_times(reconstruction, 16), ::4, ::4], UNSURE))
 
 
 def frame_points(
@@ -62,3 +62,20 @@ def frame_points(
         confidence=np.asarray(reconstruction.confidence[frame][rows, columns]),
         pixel=np.stack([columns, rows], axis=-1),
     )
+
+
+def tracks_at(reconstruction: Reconstruction, times: Int[np.ndarray, " K"]) -> Float32[np.ndarray, "M K 3"]:
+    """Tracks that are known at some of these times; NaN at the others."""
+    length = reconstruction.tracks.shape[1]
+    offset = times[None] - reconstruction.track_frame[:, None]
+    inside = (offset >= 0) & (offset < length)
+    known = inside.any(axis=1)
+    places = np.clip(offset[known], 0, length - 1)[..., None]
+    lines = np.take_along_axis(np.asarray(reconstruction.tracks[known]), places, axis=1)
+    return np.where(inside[known][..., None], lines, np.float32(np.nan))
+
+
+def tails(reconstruction: Reconstruction, frame: int, length: int) -> Float32[np.ndarray, "M L 3"]:
+    """Tracks that are known at a frame and at so many before it, as far as there are any."""
+    lines = tracks_at(reconstruction, np.arange(max(0, frame - length), frame + 1))
+    return lines[np.isfinite(lines).all(axis=(1, 2))]

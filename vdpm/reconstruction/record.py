@@ -8,8 +8,8 @@
     points             float32 T H W 3   P_t(t): where each pixel's point is at its own time, in the world
     confidence         float32 T H W     of the points, from 1 on, relative
     motion             float32 T H W     how far each point moves within its window of frames, units of the world
-    tracks             float32 N T 3     where points are at each time, in the world; NaN outside of their window
-    track_frame        int32   N         the frame that each was taken from ...
+    tracks             float32 N S 3     where points are at S times, in the world: row n from frame track_frame[n] on
+    track_frame        int32   N         the frame that each was taken from, the first of its window of S frames ...
     track_pixel        float32 N 2       ... and its pixel (u, v) there
     original           int64   2         height and width of the frames before they were reduced
     facts              str               JSON: source, weights, windows
@@ -48,7 +48,7 @@ class Reconstruction:
     points: Float32[np.ndarray, "T H W 3"]
     confidence: Float32[np.ndarray, "T H W"]
     motion: Float32[np.ndarray, "T H W"]
-    tracks: Float32[np.ndarray, "N T 3"]
+    tracks: Float32[np.ndarray, "N S 3"]
     track_frame: Int32[np.ndarray, " N"]
     track_pixel: Float32[np.ndarray, "N 2"]
     original: Int64[np.ndarray, "2"]

@@ -1,10 +1,12 @@
 """A page to look at in any browser, whole in itself: viewer.html."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from vdpm.reconstruction.cloud import STILL, good, some_times
+from vdpm.clip import Cameras
+from vdpm.reconstruction.cloud import STILL, good, some_times, tracks_at
 from vdpm.reconstruction.record import Reconstruction
 from vdpm.viewer.maps import cloud_of_maps
 from vdpm.viewer.scene import Cloud, ViewerScene
@@ -43,17 +45,17 @@ def _cloud(reconstruction: Reconstruction, name: str, times: np.ndarray) -> Clou
         name,
         np.where(keep[..., None], reconstruction.points[times], np.nan),
         np.asarray(reconstruction.rgb[times]),
-        cameras=type(reconstruction.cameras)(
-            K=reconstruction.K[times], world_from_camera=reconstruction.world_from_camera[times]
-        ),
+        cameras=Cameras(K=reconstruction.K[times], world_from_camera=reconstruction.world_from_camera[times]),
         confidence=np.asarray(reconstruction.confidence[times]),
-        tracks=moving_tracks(reconstruction)[:, times].swapaxes(0, 1),
+        tracks=moving_tracks(reconstruction, times).swapaxes(0, 1),
     )
 
 
-def moving_tracks(reconstruction: Reconstruction) -> np.ndarray:
-    """(M, T, 3): tracks longer than a share of their distance to the first camera; all are NaN outside of their window."""
+def moving_tracks(reconstruction: Reconstruction, times: np.ndarray) -> np.ndarray:
+    """(M, K, 3): tracks that move by more than a share of their distance to the first camera while they are known."""
     tracks = np.asarray(reconstruction.tracks)
-    far = np.linalg.norm(np.nan_to_num(tracks), axis=-1).max(axis=1)
-    extent = np.linalg.norm(np.nanmax(tracks, axis=1) - np.nanmin(tracks, axis=1), axis=-1)
-    return tracks[extent > STILL * far]
+    extent = np.linalg.norm(np.ptp(tracks, axis=1), axis=-1)
+    moves = extent > STILL * np.linalg.norm(tracks, axis=-1).max(axis=1)
+    chosen = replace(reconstruction, tracks=tracks[moves], track_frame=reconstruction.track_frame[moves],
+                     track_pixel=reconstruction.track_pixel[moves])  # fmt: skip
+    return tracks_at(chosen, times)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vdpm.files import replacing
-from vdpm.reconstruction.cloud import frame_points
+from vdpm.reconstruction.cloud import frame_points, tails
 from vdpm.reconstruction.record import Reconstruction
 
 POINTS = 20_000
@@ -47,5 +47,4 @@ def _log(recording, reconstruction: Reconstruction, frame: int) -> None:
     recording.log("world/camera/image", lens)
     recording.log("world/camera/image/rgb", rr.Image(np.asarray(reconstruction.rgb[frame])).compress(jpeg_quality=85))
     recording.log("world/camera/image/depth", rr.DepthImage(np.asarray(reconstruction.depth[frame])))
-    lines = np.asarray(reconstruction.tracks[:, max(0, frame - TAIL) : frame + 1])
-    recording.log("world/tracks", rr.LineStrips3D(list(lines[np.isfinite(lines).all(axis=(1, 2))])))
+    recording.log("world/tracks", rr.LineStrips3D(list(tails(reconstruction, frame, TAIL))))
