@@ -11,6 +11,7 @@ from torch.autograd import gradcheck
 from tests.training import noise
 from vdpm.model.matching import Match, softest
 from vdpm.model.network import Answer
+from vdpm.model.patches import finer
 from vdpm.model.stem import centres
 from vdpm.training.losses import (
     Objective,
@@ -41,7 +42,9 @@ def raw_match(windows: int = 2, frames: int = 3) -> Tensor:
 
 def match(raw: Tensor) -> Match:
     """As the layer makes it of its logits."""
-    return softest(raw[..., :-1], raw[..., -1:], SIDE // 4)
+    size = SIDE // 4, SIDE // 4
+    found = softest(raw.detach(), finer(raw[..., :-1].detach(), size), size)
+    return replace(found, logits=raw)
 
 
 def perfect(batch: Batch) -> Answer:

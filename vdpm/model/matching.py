@@ -1,4 +1,4 @@
-"""Which pixel of the target frame shows what a pixel shows: a softmax over all pairs of features.
+"""Which pixel of the target frame shows what a pixel shows: a softmax over all pairs of features, learnt and not.
 
 It rests on the identity of dynamic point maps P_i(t_j)(u) = P_j(t_j)(v) for a pixel u of frame i whose point is seen by
 frame j at v. Where it is not seen there, the match is "none".
@@ -12,17 +12,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vdpm.model.patches import KEYS, PATCHES, coarser, finer
 from vdpm.model.refine import Refine
 from vdpm.model.sizes import Sizes
 from vdpm.model.stem import STEP, centres
 
-SHARPNESS = 30.0
+SHARPNESS = 15.0
 """Initial scale of the logits; features have length 1."""
 SHARPEST = 100.0
-UNLIKE = 0.6
-"""Initial likeness below which there is no match."""
+UNLIKE = 1.6
+"""Initial threshold, in units of the sharpness: below it there is no match."""
+PATCH_WEIGHT = 8.0
 REACH = 2.5
-"""Features around the best match that have a say in where it is exactly."""
+"""Places around the best match that have a say in where it is exactly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +76,10 @@ class Matching(nn.Module):
         self.fine = nn.Conv2d(sizes.stem, sizes.matching, 3, padding=1)
         self.mix = nn.Conv2d(sizes.matching, sizes.matching, 3, padding=1)
         self.none = nn.Linear(sizes.matching, 1)
-        """How alike the best pair has to be, from -1 to 1."""
+        """How alike the best pair has to be, in units of the sharpness."""
         nn.init.constant_(self.none.bias, UNLIKE)
+        self.patches = nn.Parameter(torch.full((len(PATCHES),), PATCH_WEIGHT))
+        """How much correlations of patches count."""
         self.refine = Refine(sizes)
         self.sharpness = nn.Parameter(torch.tensor([math.log(SHARPNESS)]))
 
@@ -92,26 +96,32 @@ class Matching(nn.Module):
         source: Float[Tensor, "B F C h w"],
         target: Float[Tensor, "B C h w"],
         fine: Float[Tensor, "B F K h w"],
+        patches: list[Float[Tensor, "B F n m"]],
     ) -> Match:
-        """Frames matched with one target frame; `fine` are the features of the stem of the former."""
+        """Frames matched with one target frame. `fine` are the features of the stem of the former, `patches` how alike
+        they look (`vdpm.model.patches`)."""
+        size = target.shape[-2], target.shape[-1]
         with torch.autocast(source.device.type, enabled=False):
-            query = source.flatten(3).transpose(2, 3).to(self.none.weight.dtype)
+            query = functional.normalize(source.flatten(3).transpose(2, 3).to(self.none.weight.dtype), dim=-1)
             key = functional.normalize(target.flatten(2).to(query.dtype), dim=1)[:, None]
             scale = self.sharpness.exp().clamp(max=SHARPEST)
-            query = functional.normalize(query, dim=-1)
-            pairs = scale * query @ key
-            match = softest(pairs, scale * self.none(query), target.shape[-1])
+            learnt, none = scale * query @ key, scale * self.none(query)
+            weighted = list(zip(self.patches, patches, strict=True))
+            looks = torch.stack([weight * coarser(alike, size) for weight, alike in weighted]).sum(0)
+            logits = torch.cat((learnt + looks, none), dim=-1)
+            with torch.no_grad():
+                exact = finer(learnt, size) + torch.stack([weight * alike for weight, alike in weighted]).sum(0)
+        match = softest(logits, exact, size)
         sure = torch.stack((match.found, match.sharp), dim=-1)
-        return replace(match, places=(*match.places, *self.refine(pairs.detach(), match.place, sure, fine)))
+        return replace(match, places=(*match.places, *self.refine(exact, match.place, sure, fine)))
 
 
-def softest(pairs: Float[Tensor, "B F n n"], none: Float[Tensor, "B F n 1"], columns: int) -> Match:
-    """Matches by a softmax over all features, and by the mean of those near the best one. Only logits have gradients."""
-    logits = torch.cat((pairs, none), dim=-1)
-    with torch.no_grad():
-        places = centres(pairs.shape[-1] // columns, columns, pairs.device)
-        best = places[pairs.argmax(-1)]
-        apart = torch.cdist(best.flatten(0, 2), places).view(pairs.shape)
-        near = pairs.masked_fill(apart > REACH * STEP, -math.inf).softmax(-1)
-        found = 1.0 - (none[..., 0] - logits.logsumexp(-1)).exp()
-        return Match(logits=logits, places=(near @ places.to(near.dtype),), found=found, sharp=near.max(dim=-1).values)
+@torch.no_grad()
+def softest(logits: Float[Tensor, "B F n n_plus_1"], exact: Float[Tensor, "B F n m"], size: tuple[int, int]) -> Match:
+    """Matches by the best of all places, and by the mean of those around it. Only logits have gradients."""
+    places = centres(2 * size[0], 2 * size[1], exact.device, KEYS)
+    best = places[exact.argmax(-1)]
+    apart = torch.cdist(best.flatten(0, 2), places).view(exact.shape)
+    near = exact.masked_fill(apart > REACH * KEYS, -math.inf).softmax(-1)
+    found = 1.0 - (logits[..., -1] - logits.logsumexp(-1)).exp()
+    return Match(logits=logits, places=(near @ places.to(near.dtype),), found=found, sharp=near.max(dim=-1).values)

@@ -12,6 +12,7 @@ from vdpm.model.camera_head import CameraHead
 from vdpm.model.decoder import Decoder
 from vdpm.model.matching import Match, Matching
 from vdpm.model.motion import Ends, Motion
+from vdpm.model.patches import alike
 from vdpm.model.point_head import PointHead
 from vdpm.model.sizes import CAMERA, TIME, Sizes
 from vdpm.model.stem import Stem, sampled
@@ -29,6 +30,8 @@ class Encoded:
     levels: Levels
     fine: Float[Tensor, "B S K h w"] | None
     """Features of the stem; None for a network without one."""
+    images: Float[Tensor, "B S 3 H W"] | None
+    """For a network that matches; None for others."""
     grid: Grid
 
 
@@ -96,7 +99,8 @@ class Network(nn.Module):
     def encode(self, images: Float[Tensor, "B S 3 H W"]) -> Encoded:
         """The backbone."""
         fine = self.stem(images) if self.sizes.stem else None
-        return Encoded(levels=self.aggregator(images, fine), fine=fine, grid=self.grid(*images.shape[-2:]))
+        kept = images if self.sizes.matching else None
+        return Encoded(levels=self.aggregator(images, fine), fine=fine, images=kept, grid=self.grid(*images.shape[-2:]))
 
     def here(self, encoded: Encoded, frames: list[int] | None = None) -> Maps:
         """P of all frames, or of some."""
@@ -114,11 +118,12 @@ class Network(nn.Module):
         frames: tuple[int, ...] | None = None,
     ) -> tuple[Maps, Match]:
         """Q of all frames, or of some, as P plus how far matching says it moves."""
-        assert encoded.fine is not None
+        assert encoded.fine is not None and encoded.images is not None
         asked = list(range(encoded.fine.shape[1])) if frames is None else list(frames)
         one = torch.arange(len(target), device=target.device)
         features = self.matching.features(encoded.levels[-1], encoded.fine, encoded.grid)
-        match = self.matching(features[:, asked], features[one, target], encoded.fine[:, asked])
+        looks = alike(encoded.images[:, asked], encoded.images[one, target])
+        match = self.matching(features[:, asked], features[one, target], encoded.fine[:, asked], looks)
         points = sampled(here[0].detach()).flatten(2, 3).to(match.place.dtype)
         ends = Ends(here=points[:, asked], target=points[one, target], centre=poses.centre(cameras[one, target]))
         tokens = self._told(encoded, target, frames)

@@ -9,13 +9,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vdpm.model.patches import KEYS
 from vdpm.model.sizes import Sizes
 from vdpm.model.stem import STEP, centres
 
 HIDDEN = 96
 AROUND = 3
-"""Features to each side of a match whose likeness is read."""
-ROUNDS = 2
+"""Places to each side of a match, two pixels apart, whose likeness is read."""
+ROUNDS = 1
 LOUD = 0.1
 """Likeness is a logit; this brings it near 1."""
 
@@ -33,7 +34,7 @@ class Refine(nn.Module):
 
     def forward(
         self,
-        pairs: Float[Tensor, "B F n n"],
+        pairs: Float[Tensor, "B F n m"],
         place: Float[Tensor, "B F n 2"],
         sure: Float[Tensor, "B F n 2"],
         fine: Float[Tensor, "B F K h w"],
@@ -41,7 +42,7 @@ class Refine(nn.Module):
         """Places after each round, pixels. `sure` says how likely there is a match, and how sharp it is."""
         size, frames = fine.shape[-2:], fine.shape[:2]
         start, look = centres(*size, fine.device).to(place.dtype), self.fine(fine.flatten(0, 1))
-        maps = pairs.flatten(0, 2)[:, None].unflatten(2, tuple(size))
+        maps = pairs.flatten(0, 2)[:, None].unflatten(2, (2 * size[0], 2 * size[1]))
         still = around(maps, start.expand(*frames, -1, -1))
         places = []
         for _ in range(ROUNDS):
@@ -50,17 +51,17 @@ class Refine(nn.Module):
             said = torch.cat((LOUD * around(maps, place), LOUD * still, flow, sure), dim=-1)
             x = look + self.likeness(image(said, size))
             x = x + self.second(x + self.first(x))
-            place = place + STEP * self.change(x).float().flatten(2).transpose(1, 2).view(place.shape)
+            place = place + self.change(x).float().flatten(2).transpose(1, 2).view(place.shape)
             places.append(place)
         return places
 
 
 def around(maps: Float[Tensor, "N 1 h w"], place: Float[Tensor, "B F n 2"]) -> Float[Tensor, "B F n K"]:
-    """Maps, one for each feature, read in a square around a place in pixels; beyond the edge they are 0."""
+    """Maps of places `KEYS` apart, one for each feature, read in a square around a place in pixels; 0 beyond the edge."""
     size = maps.new_tensor([maps.shape[-1], maps.shape[-2]])
     reach = torch.arange(-AROUND, AROUND + 1, device=maps.device, dtype=maps.dtype)
     square = torch.stack(torch.meshgrid(reach, reach, indexing="xy"), dim=-1)
-    middle = (place.flatten(0, 2).to(maps.dtype) - 0.5) / STEP  # corner of a feature at a whole number
+    middle = place.flatten(0, 2).to(maps.dtype) / KEYS - 0.5 / KEYS
     grid = 2.0 * (middle[:, None, None] + square) / size - 1.0
     read = functional.grid_sample(maps, grid, mode="bilinear", align_corners=False)
     return read.flatten(1).view(*place.shape[:3], -1)

@@ -23,6 +23,8 @@ FARTHEST = 100.0
 """Translations are clamped there, as VGGT does."""
 FADING = 0.6
 """Weight of each step of the camera head relative to the one after it."""
+WIDEST = 3.0
+"""Features."""
 FAR_OFF = 40.0
 """Pixels: a match that is farther off is as wrong as one that far off."""
 TINY = 1e-9
@@ -150,10 +152,14 @@ def _at_features(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def flat_loss(match: Match, batch: Batch, motion_weight: float) -> Float[Tensor, ""]:
-    """Distance of refined matches to where they should be, in features, for what is visible: mean over the rounds."""
+    """Distance of refined matches to where they should be, in features, for what is visible: mean over the rounds.
+
+    Bounded: refinement is no help where the match is somewhere else altogether.
+    """
     place, seen, _, moving = _at_features(batch)
     weight = seen * (1.0 + (motion_weight - 1.0) * moving)
-    return torch.stack([_mean(_length((found - place) / STEP), weight) for found in match.places[1:]]).mean()
+    errors = [_length((found - place) / STEP).clamp(max=WIDEST) for found in match.places[1:]]
+    return torch.stack([_mean(error, weight) for error in errors]).mean()
 
 
 def matching_loss(match: Match, batch: Batch, motion_weight: float) -> Float[Tensor, ""]:
