@@ -13,17 +13,21 @@ DEMO_ROWS = runs/demo
 DEMO_METHODS = oracle still plane
 RUN = .venv/bin/python
 
-.PHONY: help demo test libraries
+.PHONY: help demo test publish libraries
 
 help:
-	@echo "make demo   render 4 clips, score $(DEMO_METHODS) on them, write a leaderboard page (under 5 minutes)"
-	@echo "make test   ruff, pyright and the fast tests (under 10 minutes)"
+	@echo "make demo     render 4 clips, score $(DEMO_METHODS) on them, write a leaderboard page (under 5 minutes)"
+	@echo "make publish  every built-in method on every frozen suite, checked, added and built into leaderboards/site"
+	@echo "make test     ruff, pyright and the fast tests (under 10 minutes)"
 
 demo: .venv/.installed-demo
 	$(RUN) generation/render.py --num 4 --out $(DEMO) --resolution 128x128 --frames 20
 	for method in $(DEMO_METHODS); do $(RUN) benchmark/run.py --method $$method --suite $(DEMO) || exit; done
 	$(RUN) leaderboards/build.py --results $(DEMO_ROWS) --rows $(DEMO_ROWS)/*/rows.jsonl --out $(DEMO_ROWS)/page
 	@echo "The leaderboard page: $(DEMO_ROWS)/page/index.html"
+
+publish: .venv/.installed-test
+	$(RUN) leaderboards/republish.py
 
 test: .venv/.installed-test
 	.venv/bin/ruff check

@@ -143,7 +143,8 @@ class Scores:
         rows = [row for name in column.metrics for row in self._rows(method, column, name, clips)]
         if not any(rows):
             return "not run"
-        told = [row.note for row in rows if row and row.note and (row.value is None or MIX_UP in row.note)]
+        always = column.group == "Cost"  # there a note names the device
+        told = [row.note for row in rows if row and row.note and (always or row.value is None or MIX_UP in row.note)]
         return "; ".join(dict.fromkeys(told))
 
 
@@ -178,6 +179,7 @@ def board(
     """One board over all clips of some rows."""
     scores, clips = Scores.of(rows), sorted({(row.suite, row.clip) for row in rows})
     columns = overview_columns(rows) if columns is None else columns
+    columns = [column for column in columns if column.group != "Cost" or _any_value(scores, column)]
     methods = sorted({method_of(row) for row in rows}, key=lambda method: (method.name, natural(method.version)))
     columns_of_cells = [_cells(scores, methods, column, clips) for column in columns]
     lines = [
@@ -189,6 +191,15 @@ def board(
         key=key, title=title, suite=suite, version=version, clips=clips, columns=columns, headline=main,
         lines=sorted(lines, key=lambda line: (line.method.reference, _rank(line, order, columns), line.method.name)),
     )  # fmt: skip
+
+
+def _any_value(scores: Scores, column: Column) -> bool:
+    if column.metrics == (SECONDS,):
+        return True
+    found = (
+        place for key, place in scores.rows.items() if key[1:] == (column.protocol, column.version, column.metrics[0])
+    )
+    return any(row.value is not None for place in found for row in place.values())
 
 
 def protocol_board(rows: list[Row], key: str, title: str, suite: str, version: str) -> Board:

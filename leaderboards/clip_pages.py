@@ -25,6 +25,19 @@ class ClipCard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """What was drawn of a method on a clip; places as the page of the clip sees them, "" for what was not."""
+
+    method: Method
+    error: str
+    """Of the headline column."""
+    depth: str
+    path: str
+    tracks: str
+    viewer: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Link:
     """A clip as an example of a method's best or worst."""
 
@@ -73,9 +86,31 @@ def clip_files(scores: Scores, boards: list[Board], families: dict[ClipKey, str]
                 line.method.label: [_value(scores, line.method, column, clip) for column in board.columns]
                 for line in board.lines
             }
-            files[card.page] = render("clip.html.jinja", card.page, clip=card, board=board, values=values)
+            drawn = [found for line in board.lines if (found := _drawn(scores, board, line.method, clip, media))]
+            files[card.page] = render(
+                "clip.html.jinja", card.page, clip=card, board=board, values=values, drawn=drawn, main=board.headline
+            )
     files["clips/index.html"] = render("clips.html.jinja", "clips/index.html", groups=groups)
     return files
+
+
+def _drawn(scores: Scores, board: Board, method: Method, clip: ClipKey, media: Path) -> Drawn | None:
+    folder = media / slug(clip[0]) / slug(clip[1])
+    value = _value(scores, method, board.headline, clip) if board.headline else None
+    places = {
+        part: f"{slug(clip[1])}/{slug(method.name)}{ending}"
+        if (folder / f"{slug(method.name)}{ending}").is_file()
+        else ""
+        for part, ending in (
+            ("depth", "-depth.webp"),
+            ("path", "-path.svg"),
+            ("tracks", "-tracks.webp"),
+            ("viewer", ".html"),
+        )
+    }
+    if not any(places.values()):
+        return None
+    return Drawn(method=method, error="" if value is None else short(value), **places)
 
 
 def _value(scores: Scores, method: Method, column: Column, clip: ClipKey) -> float | None:

@@ -15,6 +15,7 @@ COST = "cost"
 ALSO = {"reconstruction": ("cloud_chamfer", "cloud_f_score")}
 """Protocols on the overview that are not run by default, and which of their metrics."""
 SECONDS = "seconds"
+SAME_AS_SECONDS = ("cost_compute",)
 _NEEDS = {"depth": "Depth", "world_from_camera": "Camera pose", "points": "3D motion"}
 
 
@@ -125,7 +126,7 @@ def overview_columns(rows: list[Row]) -> list[Column]:
 
 def _on_overview(column: Column) -> bool:
     if column.group == "Cost":
-        return True
+        return column.metrics != SAME_AS_SECONDS
     if column.protocol in ALSO:
         return column.metrics[0] in ALSO[column.protocol]
     known = PROTOCOLS.get(column.protocol)

@@ -128,7 +128,7 @@ def blanks(board: Board) -> list[str]:
     told: dict[tuple[str, str], str] = {}
     for line in board.lines:
         for column, cell in zip(board.columns, line.cells, strict=True):
-            if cell.note and cell.note != "not run":
+            if cell.note and cell.note != "not run" and not (column.group == "Cost" and cell.interval):
                 told.setdefault((line.method.label, cell.note), column_text(column))
     return [f"{method}, {column}: {note}" for (method, note), column in told.items()]
 
@@ -136,7 +136,7 @@ def blanks(board: Board) -> list[str]:
 def _compare(scores: Scores, found: list[Board]) -> str:
     names, sections = {}, []
     for board in found:
-        for column in board.columns:
+        for column in (each for each in board.columns if each.group != "Cost"):
             title = f"{column_text(column)} on {cut(board.title)}"
             names.setdefault(column.key, column_text(column))
             compared = _pairs(scores, board, column)

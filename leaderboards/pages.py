@@ -12,9 +12,7 @@ from leaderboards.columns import Column
 from leaderboards.words import cut, short, slug, span
 
 HERE = Path(__file__).resolve().parent
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
-)
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'none'"
 
 
 def protocol_page(protocol: str, version: str) -> str:
@@ -55,7 +53,7 @@ def method_cells(board: Board, method: Method) -> list[tuple[Column, Cell]]:
 
 def exact(value: float) -> str:
     """Enough digits to sort by."""
-    return f"{value:.6g}"
+    return f"{value:.5g}"
 
 
 def _protocol_link(column: Column) -> str:
