@@ -42,6 +42,8 @@ class Outcome:
     failure: str | None = None
     refused: int = 0
     """Scenes drawn before this one that the checks refused."""
+    megabytes: float = 0.0
+    """What the worker held when it was done."""
     substituted: tuple[str, ...] = ()
     """Why scenes before this one could not be made, though nothing was wrong with them: they crashed, or took too long."""
 

@@ -20,7 +20,8 @@ def _copy(source: str | Path, target: str | Path, overwrite: bool = False) -> No
     shutil.copyfile(source, target)
 
 
-def _gfile_only() -> ModuleType:
+def gfile_only() -> ModuleType:
+    """A module `tensorflow` with the two functions."""
     module = ModuleType("tensorflow")
     module.__spec__ = importlib.machinery.ModuleSpec("tensorflow", loader=None)
     module.io = SimpleNamespace(gfile=SimpleNamespace(copy=_copy, GFile=open))  # type: ignore[attr-defined]
@@ -34,7 +35,7 @@ def _import_kubric() -> None:
     """
     stand_in = importlib.util.find_spec("tensorflow") is None
     if stand_in:
-        sys.modules["tensorflow"] = _gfile_only()
+        sys.modules["tensorflow"] = gfile_only()
     make_folder, tempfile.mkdtemp = tempfile.mkdtemp, lambda: ""
     try:
         import kubric

@@ -25,6 +25,7 @@ class Progress:
         self.total, self.there = total, done
         self.made = self.failed = self.refused = self.substituted = 0
         self.failures: list[str] = []
+        self.megabytes = 0.0
         self.began, self.began_at = time.monotonic(), _now()
         self.every = SECONDS_REMOTE if isinstance(store, Bucket) else SECONDS_LOCAL
         self.written = 0.0
@@ -41,6 +42,7 @@ class Progress:
     def tell(self, outcome: Outcome) -> None:
         """Count one more."""
         self.refused += outcome.refused
+        self.megabytes = max(self.megabytes, outcome.megabytes)
         if outcome.failure is None:
             self.made += 1
             self.substituted += bool(outcome.substituted)
@@ -68,6 +70,7 @@ class Progress:
             "failed": self.failed,
             "refused": self.refused,
             "substituted": self.substituted,
+            "worker_mb": round(self.megabytes),
             "clips_per_hour": pace and round(pace, 1),
             "eta_seconds": pace and round(left / pace * 3600),
             "started": self.began_at,

@@ -33,6 +33,13 @@ def open_view(scene: Scene, samples: int, device: str = "cpu", engine: str = "cy
         frame_start=0, frame_end=len(scene.cameras.K) - 1, frame_rate=scene.frame_rate, resolution=scene.resolution
     )
     view = BlenderView(graph, samples, scene.optics.shutter, device, engine)
+    fill(graph, scene)
+    view.open_lens(scene.optics)
+    return view
+
+
+def fill(graph: kb.Scene, scene: Scene) -> None:
+    """Put a scene into Kubric's graph, which hands it on to its view."""
     _add_light(graph, scene)
     for body in scene.bodies:
         material = SurfaceMaterial(name=f"{body.name}_surface", surface=body.material)
@@ -42,8 +49,6 @@ def open_view(scene: Scene, samples: int, device: str = "cpu", engine: str = "cy
         graph.add(thing)
         _animate(thing, body.world_from_body)
     _add_camera(graph, scene)
-    view.open_lens(scene.optics)
-    return view
 
 
 def _frame(view: BlenderView, frame: int, path: Path) -> UInt8[np.ndarray, "H W 3"]:

@@ -105,8 +105,10 @@ class Worker:
             elif "stop" in answer:
                 raise UserError(answer["stop"])
             elif answer:
-                self._retire(process)
-                return _lost(attempt, answer["error"]) if "error" in answer else answer["made"]
+                megabytes = self._retire(process)
+                return (
+                    _lost(attempt, answer["error"]) if "error" in answer else {**answer["made"], "megabytes": megabytes}
+                )
             if excess := self._excess(process, time.monotonic() - start):
                 self._end()
                 return Lost(attempt=attempt, reason=excess)
@@ -126,10 +128,12 @@ class Worker:
         reason = f"ended with {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         return Lost(attempt=attempt, reason=reason, tries=TRIES_KILLED if status == -signal.SIGKILL else TRIES)
 
-    def _retire(self, process: subprocess.Popen[bytes]) -> None:
-        self.clips += 1
-        if self.clips >= self.limits.recycle_clips or _megabytes(process.pid) > self.limits.recycle:
+    def _retire(self, process: subprocess.Popen[bytes]) -> float:
+        """End a child that has made enough clips or holds too much; what it held, in MB."""
+        self.clips, megabytes = self.clips + 1, _megabytes(process.pid)
+        if self.clips >= self.limits.recycle_clips or megabytes > self.limits.recycle:
             self._end()
+        return megabytes
 
     def _child(self) -> subprocess.Popen[bytes]:
         if self.closed:

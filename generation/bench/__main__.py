@@ -1,0 +1,136 @@
+"""Kubric's own Blender view against ours on one scene: CPU seconds, memory, and nearness to a reference.
+
+    python -m generation.bench
+    python -m generation.bench --levers
+
+Times are CPU seconds, user and system, of all threads: other work on the machine hardly changes them. A clip is the scene's
+set-up, its first frame, and the others at their average. Frames between the measured ones are not rendered.
+"""
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+from generation.bench.levers import LEVERS, STOCK_SAMPLES
+from generation.bench.measure import Cost, Task
+from generation.bench.quality import psnr, ssim
+from vdpm.errors import UserError, run_command
+from vdpm.files import replacing
+
+US = next(iter(LEVERS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The command line."""
+
+    resolution: int = 256
+    """Width and height of the frames, pixels."""
+    length: int = 24
+    """Frames of the clip."""
+    measured: int = 3
+    """Frames that are rendered, spread over the clip."""
+    samples: tuple[int, ...] = (4, 8, 16, 32, 64)
+    """Samples per pixel to try."""
+    reference: int = 2048
+    """Samples per pixel of the reference."""
+    levers: bool = False
+    """Also try every setting of generation/bench/levers.py, at --at samples."""
+    at: int = 16
+    """Samples per pixel for --levers."""
+    index: int = 0
+    """Number of the kubric_f clip."""
+    out: Path | None = None
+    """JSON file for the numbers."""
+
+
+def main(config: Config) -> None:
+    """Measure and print."""
+    frames = np.linspace(0, config.length - 1, config.measured).round().astype(int).tolist()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+
+        def run(view: str, variants: list[tuple[int, str]]) -> list[tuple[Cost, dict[str, np.ndarray]]]:
+            task = Task(
+                view=view, variants=tuple(variants), index=config.index, length=config.length, frames=tuple(frames),
+                resolution=(config.resolution, config.resolution), out=str(Path(folder) / view),
+            )  # fmt: skip
+            return measured(task)
+
+        kubric = run("kubric", [(STOCK_SAMPLES, US)])
+        ours = [(samples, US) for samples in config.samples]
+        ours += [(config.at, lever) for lever in list(LEVERS)[1:]] if config.levers else []
+        results = run("ours", ours)
+        reference = run("reference", [(config.reference, US)])[0][1]["rgb"]
+    names = ["Kubric, 64 samples", *(f"{samples} samples, {lever}" for samples, lever in ours)]
+    rows = [
+        row(name, *result, reference, config.length) for name, result in zip(names, [*kubric, *results], strict=True)
+    ]
+    print(table(rows))
+    print(machine(config, frames))
+    if config.out:
+        with replacing(config.out) as file:
+            file.write(json.dumps({"config": {**asdict(config), "out": None}, "rows": rows}, indent=1).encode())
+
+
+def measured(task: Task) -> list[tuple[Cost, dict[str, np.ndarray]]]:
+    """A task in a process of its own: cost and frames of each variant."""
+    done = subprocess.run(
+        [sys.executable, "-m", "generation.bench.measure"], input=json.dumps(asdict(task)), stdout=subprocess.PIPE,
+        text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise UserError(f"the view {task.view!r} ended with status {done.returncode}; its message is above")
+    costs = [Cost(**json.loads(line)) for line in done.stdout.splitlines()]
+    return [(cost, dict(np.load(f"{task.out}.{number}.npz", allow_pickle=False))) for number, cost in enumerate(costs)]
+
+
+def row(name: str, cost: Cost, arrays: dict[str, np.ndarray], reference: np.ndarray, length: int) -> dict[str, Any]:
+    """The numbers of one variant."""
+    clip = cost.open + cost.first + (length - 1) * cost.other + length * cost.truth
+    return {
+        "what": name,
+        "CPU s a clip": clip,
+        "CPU s a frame": cost.other,
+        "truth": length * cost.truth / clip,
+        "wall s": cost.wall,
+        "peak MB": cost.peak,
+        "PSNR": psnr(arrays["rgb"], reference, np.ones(reference.shape[:3], bool)),
+        "PSNR moving": psnr(arrays["rgb"], reference, arrays["moving"]),
+        "SSIM": ssim(arrays["rgb"], reference),
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown. The share of Kubric's time stands beside the time."""
+    first = rows[0]["CPU s a clip"]
+    lines = [
+        "| | CPU s a clip | of Kubric's | CPU s a frame | truth | peak MB | PSNR | moving | SSIM |",
+        "|---" * 9 + "|",
+    ]
+    lines += [
+        f"| {row['what']} | {row['CPU s a clip']:.1f} | {row['CPU s a clip'] / first:.2f} | {row['CPU s a frame']:.2f} | "
+        f"{row['truth']:.1%} | {row['peak MB']:.0f} | {row['PSNR']:.2f} | {row['PSNR moving']:.2f} | {row['SSIM']:.4f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def machine(config: Config, frames: list[int]) -> str:
+    """What was measured, and on what."""
+    cpus = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return (
+        f"kubric_f {config.index}, {config.resolution} x {config.resolution}, frames {frames} of {config.length} rendered, "
+        f"reference {config.reference} samples; {len(cpus)} x {cpus[0].partition(': ')[2] if cpus else platform.processor()}"
+    )
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(tyro.cli(Config, description=__doc__)))

@@ -1,0 +1,43 @@
+"""Settings of Cycles that trade time for quality: each is our configuration with one thing changed."""
+
+from collections.abc import Callable
+from typing import Any
+
+STOCK_SAMPLES = 64
+"""Of Kubric's MOVi-F worker."""
+
+
+def _set(**values: Any) -> Callable[[Any], None]:
+    """Attributes of `scene.cycles`, or of `scene.render` where it has them."""
+
+    def change(scene: Any) -> None:
+        for name, value in values.items():
+            setattr(scene.cycles if hasattr(scene.cycles, name) else scene.render, name, value)
+
+    return change
+
+
+LEVERS: dict[str, Callable[[Any], None]] = {
+    "as we render": _set(),
+    "adaptive, noise 0.02": _set(
+        use_adaptive_sampling=True, adaptive_threshold=0.02, adaptive_min_samples=8, samples=64
+    ),
+    "adaptive, noise 0.05": _set(
+        use_adaptive_sampling=True, adaptive_threshold=0.05, adaptive_min_samples=8, samples=64
+    ),
+    "adaptive, noise 0.1": _set(use_adaptive_sampling=True, adaptive_threshold=0.1, adaptive_min_samples=8, samples=64),
+    "light tree": _set(use_light_tree=True),
+    "12 bounces": _set(max_bounces=12, diffuse_bounces=4, glossy_bounces=4),
+    "2 bounces": _set(max_bounces=2, diffuse_bounces=2, glossy_bounces=2),
+    "fast GI after 1": _set(use_fast_gi=True, ao_bounces_render=1),
+    "no persistent data": _set(use_persistent_data=False),
+    "tabulated Sobol": _set(sampling_pattern="TABULATED_SOBOL"),
+    "guides prefiltered": _set(denoising_prefilter="ACCURATE"),
+    "guides not filtered": _set(denoising_prefilter="NONE"),
+    "albedo guide alone": _set(denoising_input_passes="RGB_ALBEDO"),
+    "no guides": _set(denoising_input_passes="RGB"),
+    "denoiser balanced": _set(denoising_quality="BALANCED"),
+    "denoiser fast": _set(denoising_quality="FAST"),
+    "no denoiser": _set(use_denoising=False),
+}
+"""By name; the first changes nothing."""
