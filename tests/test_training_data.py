@@ -83,12 +83,14 @@ def test_processes_share_the_stream():
 def test_only_known_motion_is_supervised():
     """A source of sparse tracks knows P everywhere and Q at few pixels."""
     one = procedural.example(np.random.default_rng(0), Window(frames=(0, 5), target=1, stamps=(0, 5)), 32)
-    sparse = np.full_like(one.there, np.nan)
-    sparse[:, ::8, ::8] = one.there[:, ::8, ::8]
-    batch = collate([replace(one, there=sparse, visible=one.visible & np.isfinite(sparse[..., 0]))])
-    assert not (batch.known & ~torch.from_numpy(np.isfinite(sparse[..., 0]))).any()
-    assert torch.equal(batch.valid, collate([one]).valid) and not (batch.moving & ~batch.known).any()
-    assert not batch.there[~batch.known].any()
+    few = np.zeros_like(one.known)
+    few[:, ::8, ::8] = one.known[:, ::8, ::8]
+    sparse = replace(one, there=one.there * few[..., None], known=few, visible=one.visible & few)
+    batch, dense = collate([sparse]), collate([one])
+    assert torch.equal(batch.valid, dense.valid) and torch.equal(
+        batch.moving[0], dense.moving[0] & torch.from_numpy(few)
+    )
+    assert not batch.there[~batch.known].any() and batch.moving.any()
     unposed = collate([replace(one, posed=False)])
     assert not unposed.posed.any() and not unposed.cameras.any()
 

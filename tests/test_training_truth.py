@@ -39,7 +39,7 @@ def test_whole_frames_are_what_is_derived(clip):
     for place, frame in enumerate(WINDOW.frames):
         hits = derive.hits(clip, frame)
         here, there = (derive.point_map(clip, hits, time, WINDOW.frames[0]) for time in (frame, target))
-        assert np.array_equal(np.isnan(found.here[place]), np.isnan(here))
+        assert np.array_equal(found.valid[place], np.isfinite(here[..., 0]))
         assert np.nanmax(np.abs(found.here[place] - here)) < 2e-4
         assert np.nanmax(np.abs(found.there[place] - there)) < 2e-4
         landed = project(derive.point_map(clip, hits, target, target), clip.cameras.K[target])
@@ -63,7 +63,7 @@ def test_points_that_deform(tmp_path):
     hits = derive.hits(bent, 0)
     there = derive.point_map(bent, hits, 5, 0)[:, 4:28]
     assert np.nanmax(np.abs(there - derive.point_map(bent, hits, 0, 0)[:, 4:28])) > 0.2
-    assert np.array_equal(np.isnan(there), np.isnan(found.there[0]))
+    assert np.array_equal(found.known[0], np.isfinite(there[..., 0]))
     assert np.nanmax(np.abs(found.there[0] - there)) < 1e-4
 
 
@@ -95,7 +95,7 @@ def test_laws_of_an_example(kind, seed):
     assert np.allclose(one.K[:, :2, 2], (width / 2, height / 2))
     target_from_reference = invert(one.reference_from_camera[one.target])
     for place, K in enumerate(one.K):
-        seen = np.isfinite(one.here[place, ..., 0])
+        seen = one.valid[place]
         own = transform(invert(one.reference_from_camera[place]), one.here[place].astype(float))
         off = np.linalg.norm(project(own, K) - pixel_centres(height, width), axis=-1)[seen]
         assert np.median(off) < 0.01 and np.quantile(off, 0.99) < 1.0
@@ -103,9 +103,11 @@ def test_laws_of_an_example(kind, seed):
         visible = one.visible[place]
         assert np.abs(landed - one.pixels[place])[visible].max() < 0.02
         assert (landed[visible] > -0.02).all() and (landed[visible] < width + 0.02).all()
-        there, found = one.there[place][visible], bilinear(one.here[one.target], one.pixels[place][visible])
+        nothing = np.where(one.valid[one.target][..., None], one.here[one.target], np.nan)
+        there, found = one.there[place][visible], bilinear(nothing, one.pixels[place][visible])
         assert np.nanmedian(np.linalg.norm(there - found, axis=-1) / np.linalg.norm(there, axis=-1)) < 2e-3
-    assert np.allclose(one.here[one.target], one.there[one.target], atol=1e-4, equal_nan=True)
+    assert np.allclose(one.here[one.target], one.there[one.target], atol=1e-4)
+    assert not one.here[~one.valid].any() and not one.there[~one.known].any()
 
 
 def bilinear(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:

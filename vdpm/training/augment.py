@@ -38,11 +38,11 @@ class Crop:
         rows = np.clip(np.floor(self.top + centres), 0, height - 1).astype(int)
         return rows, np.clip(np.floor(self.left + centres), 0, width - 1).astype(int)
 
-    def stored(self, height: int, width: int) -> Float64[np.ndarray, "N 2"]:
-        """Where the centres of these are in the crop, row by row."""
+    def stored(self, height: int, width: int) -> Float64[np.ndarray, "size size 2"]:
+        """Where the centres of these are in the crop."""
         rows, columns = self.nearest(height, width)
         u, v = (np.array(c) + 0.5 - at for c, at in ((columns, self.left), (rows, self.top)))
-        return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2) * (self.size / self.side)
+        return np.stack(np.meshgrid(u, v), axis=-1) * (self.size / self.side)
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -62,21 +62,21 @@ def draw_zoom(rng: np.random.Generator) -> float:
     return 1.0 if rng.random() < 0.5 else float(rng.uniform(SMALLEST_CROP, 1.0))
 
 
-def colours(rng: np.random.Generator, images: UInt8[np.ndarray, "S H W 3"]) -> Float32[np.ndarray, "S H W 3"]:
-    """Images from 0 to 1 under another light and another camera: one linear map of the channels, gamma, gain, noise.
+def colours(rng: np.random.Generator, images: UInt8[np.ndarray, "S H W 3"]) -> Float32[np.ndarray, "S 3 H W"]:
+    """Images from 0 to 1 under another light and another camera: gain, gamma, one linear map of the channels, noise.
 
     The curve from 8 bits to the answer is a table, so that only the noise and the mixing cost something per pixel.
     """
     gain, gamma = np.exp(rng.normal(0.0, 0.15, 3)), np.exp(rng.normal(0.0, 0.2))
     gain *= np.exp(rng.normal(0.0, 0.15))
-    table = np.clip(gain * np.linspace(0.0, 1.0, 256)[:, None] ** gamma, 0.0, 1.0).astype(np.float32)
-    mixing = _mixing(rng)
-    answer = np.stack([table[images[..., channel], channel] for channel in range(3)], axis=-1)
-    answer = answer @ mixing.T.astype(np.float32)
+    table = np.clip(gain[:, None] * np.linspace(0.0, 1.0, 256) ** gamma, 0.0, 1.0).astype(np.float32)
+    planes = np.stack([table[channel].take(images[..., channel]) for channel in range(3)])
+    frames, height, width, _ = images.shape
+    mixed = (_mixing(rng).astype(np.float32) @ planes.reshape(3, -1)).reshape(3, frames, height, width)
     noise = rng.uniform(0.0, 0.02) * (rng.random() < 0.5)
     if noise:
-        answer += np.float32(noise) * rng.standard_normal(answer.shape, dtype=np.float32)
-    return np.clip(answer, 0.0, 1.0, out=answer)
+        mixed += np.float32(noise) * rng.standard_normal(mixed.shape, dtype=np.float32)
+    return np.clip(mixed, 0.0, 1.0).swapaxes(0, 1)
 
 
 def _mixing(rng: np.random.Generator) -> Float64[np.ndarray, "3 3"]:
@@ -92,14 +92,12 @@ def _mixing(rng: np.random.Generator) -> Float64[np.ndarray, "3 3"]:
 def mirrored(example: Example) -> Example:
     """The example in a mirror: x becomes -x in the frame of every camera, columns run backwards."""
     flip = np.diag([-1.0, 1.0, 1.0, 1.0])
-    sign = np.array([-1.0, 1.0, 1.0], np.float32)
-    width = example.images.shape[2]
-    return replace(
-        example,
-        images=example.images[:, :, ::-1],
-        here=example.here[:, :, ::-1] * sign,
-        there=example.there[:, :, ::-1] * sign,
-        pixels=np.array([width, 0.0], np.float32) + example.pixels[:, :, ::-1] * np.array([-1.0, 1.0], np.float32),
-        visible=example.visible[:, :, ::-1],
-        reference_from_camera=flip @ example.reference_from_camera @ flip,
-    )
+    for points in (example.here, example.there):
+        np.negative(points[..., 0], out=points[..., 0])
+    u = example.pixels[..., 0]
+    np.subtract(np.float32(example.images.shape[-1]), u, out=u, where=example.pixels.any(axis=-1))
+    turned = {
+        name: getattr(example, name)[:, :, ::-1] for name in ("here", "there", "pixels", "valid", "known", "visible")
+    }
+    pose = flip @ example.reference_from_camera @ flip
+    return replace(example, images=example.images[..., ::-1], reference_from_camera=pose, **turned)

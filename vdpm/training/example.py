@@ -13,17 +13,22 @@ from vdpm.training.sample import MOVING, Batch
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A window of S square frames, frame 0 the reference. Points are in the camera of frame 0, NaN where unknown."""
+    """A window of S square frames, frame 0 the reference. Points are in the camera of frame 0, metres.
+
+    Whoever makes an example hands its arrays over: they may be changed in place. Values outside of the masks are 0.
+    """
 
     name: str
-    images: Float32[np.ndarray, "S H W 3"]
+    images: Float32[np.ndarray, "S 3 H W"]
     """Colours from 0 to 1."""
     target: int
     stamps: Float32[np.ndarray, " S"]
     here: Float32[np.ndarray, "S H W 3"]
     there: Float32[np.ndarray, "S H W 3"]
+    valid: Bool[np.ndarray, "S H W"]
+    known: Bool[np.ndarray, "S H W"]
     pixels: Float32[np.ndarray, "S H W 2"]
-    """In the image of the target frame; NaN for what is unknown or not in front of its camera."""
+    """In the image of the target frame; 0 for what is unknown or not in front of its camera."""
     visible: Bool[np.ndarray, "S H W"]
     K: Float64[np.ndarray, "S 3 3"]
     """Principal points are the middle of the images."""
@@ -32,49 +37,49 @@ class Example:
 
 
 def collate(examples: list[Example]) -> Batch:
-    """Examples at unit mean distance, stacked; unknown values become 0 outside of the masks."""
-    scaled = [_arrays(example) for example in examples]
+    """Examples at unit mean distance, stacked."""
+    scaled = [_scaled(example) for example in examples]
     stacked = {name: torch.from_numpy(np.stack([arrays[name] for arrays in scaled])) for name in scaled[0]}
     return Batch(
         target=torch.tensor([example.target for example in examples]),
         posed=torch.tensor([example.posed for example in examples]),
-        cameras=torch.stack([_cameras(example) for example in examples]),
         names=tuple(example.name for example in examples),
         **stacked,
     )
 
 
-def scale(example: Example) -> float:
-    """Mean distance of the points of all frames, at their own times, from the reference camera, metres; 1 for no point."""
-    distance = np.sqrt(np.einsum("shwa,shwa->shw", example.here, example.here))
-    known = np.isfinite(distance)
-    return float(distance[known].mean(dtype=np.float64)) if known.any() else 1.0
+def mean_distance(example: Example) -> float:
+    """Of the points of all frames, at their own times, from the reference camera, metres; 1 for no point."""
+    count = np.count_nonzero(example.valid)
+    return float(np.sqrt(_squares(example.here)).sum(dtype=np.float64)) / count if count else 1.0
 
 
-def _arrays(example: Example) -> dict[str, np.ndarray]:
-    here, there = (points / np.float32(scale(example)) for points in (example.here, example.there))
-    valid, known = np.isfinite(here[..., 0]), np.isfinite(there[..., 0])
-    step = there - here
-    with np.errstate(invalid="ignore"):
-        moving = np.einsum("shwa,shwa->shw", step, step) > MOVING**2
+def _squares(points: Float32[np.ndarray, "S H W 3"]) -> Float32[np.ndarray, "S H W"]:
+    x, y, z = points[..., 0], points[..., 1], points[..., 2]
+    return x * x + y * y + z * z
+
+
+def _scaled(example: Example) -> dict[str, np.ndarray]:
+    unit = mean_distance(example)
+    here, there = example.here * np.float32(1 / unit), example.there * np.float32(1 / unit)
     return {
-        "images": np.ascontiguousarray(np.moveaxis(example.images, -1, 1)),
+        "images": example.images,
         "stamps": example.stamps,
-        "here": np.where(valid[..., None], here, np.float32(0.0)),
-        "there": np.where(known[..., None], there, np.float32(0.0)),
-        "valid": valid,
-        "known": known,
-        "moving": moving,
-        "pixels": np.where(np.isfinite(example.pixels), example.pixels, np.float32(0.0)),
+        "here": here,
+        "there": there,
+        "valid": example.valid,
+        "known": example.known,
+        "moving": (_squares(there - here) > MOVING**2) & example.known,
+        "pixels": example.pixels,
         "visible": example.visible,
+        "cameras": _cameras(example, unit),
     }
 
 
-def _cameras(example: Example) -> torch.Tensor:
+def _cameras(example: Example, unit: float) -> Float32[np.ndarray, "S 9"]:
     if not example.posed:
-        return torch.zeros(len(example.K), 9)
-    height, width = example.images.shape[1:3]
+        return np.zeros((len(example.K), 9), np.float32)
     camera_from_reference = invert(example.reference_from_camera)
-    camera_from_reference[:, :3, 3] /= scale(example)
+    camera_from_reference[:, :3, 3] /= unit
     matrix = torch.from_numpy(camera_from_reference[:, :3])
-    return poses.encoded(matrix, torch.from_numpy(example.K), height, width).float()
+    return poses.encoded(matrix, torch.from_numpy(example.K), *example.images.shape[2:]).float().numpy()

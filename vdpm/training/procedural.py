@@ -17,6 +17,9 @@ from vdpm.training.windows import Window
 
 __all__ = ["FRAMES", "example"]
 
+NEAREST = 1e-3
+"""Metres in front of a camera from which something can be seen."""
+
 
 def example(rng: np.random.Generator, window: Window, size: int) -> Example:
     """A window of a new scene."""
@@ -41,22 +44,24 @@ def example(rng: np.random.Generator, window: Window, size: int) -> Example:
     there = moved(reference_from_world[None, None] @ at_target, body, place)
     in_target = moved(invert(scene.world_from_camera[target])[None, None] @ at_target, body, place)
     pixels = projected(in_target, scene.K[target])
-    hidden = np.isnan(pixels).any(axis=1) | (pixels < 0).any(axis=1) | (pixels >= size).any(axis=1)
-    visible = seen & ~hidden
+    inside = ((pixels >= 0) & (pixels < size)).all(axis=1)
+    visible = seen & inside & (in_target[:, 2] > NEAREST)
     visible[visible] = in_sight(scene, target, in_target.transpose(0, 2, 1)[visible])
-    images = {
-        name: np.where(seen[:, None], value, np.nan)
-        for name, value in (("here", here), ("there", there), ("pixels", pixels))
-    }
-    laid = {name: np.ascontiguousarray(value.transpose(0, 2, 1)).reshape(*shape, -1) for name, value in images.items()}
+    laid = {name: np.ascontiguousarray(value.transpose(0, 2, 1)) for name, value in (("here", here), ("there", there))}
+    laid["pixels"] = np.ascontiguousarray(pixels.transpose(0, 2, 1))
+    laid["pixels"][in_target[:, 2] <= NEAREST] = 0.0
+    for values in laid.values():
+        values[~seen] = 0.0
     return Example(
         name=f"procedural-{scene.name}",
         images=pictures,
         target=target,
         stamps=np.array(window.stamps, np.float32),
-        here=laid["here"].astype(np.float32),
-        there=laid["there"].astype(np.float32),
-        pixels=laid["pixels"].astype(np.float32),
+        here=laid["here"].reshape(*shape, 3),
+        there=laid["there"].reshape(*shape, 3),
+        pixels=laid["pixels"].reshape(*shape, 2),
+        valid=seen.reshape(shape),
+        known=seen.reshape(shape),
         visible=visible.reshape(shape),
         K=scene.K,
         reference_from_camera=reference_from_world @ scene.world_from_camera,
@@ -82,8 +87,8 @@ def moved(
 
 
 def projected(points: Float32[np.ndarray, "S 3 N"], K: Float64[np.ndarray, "3 3"]) -> Float32[np.ndarray, "S 2 N"]:
-    """Pixels of points in the camera frame, NaN for what is not in front."""
-    z = np.where(points[:, 2] > 1e-3, points[:, 2], np.nan)
+    """Pixels of points in the camera frame; they mean nothing for what is not in front."""
+    z = np.maximum(points[:, 2], np.float32(NEAREST))
     focal, middle = K[[0, 1], [0, 1]].astype(np.float32), K[:2, 2].astype(np.float32)
     return (focal[:, None] * points[:, :2] / z[:, None] + middle[:, None]).astype(np.float32)
 

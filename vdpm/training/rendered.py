@@ -4,7 +4,7 @@ The formulas are those of `vdpm.derive` with everything shared by the pixels of 
 what a loader can afford; a test holds one against the other.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, UInt8
@@ -69,106 +69,166 @@ def truth(clip: Prepared, places: list[Crop], window: Window, name: str) -> Exam
     stored, clip = clip.triangle.shape[1:], cropped(clip, places)
     target, (height, width) = window.target, clip.triangle.shape[1:]
     shape = (len(clip.K), height, width)
-    wanted = pixel_centres(height, width).reshape(-1, 2)
     reference_from_world = invert(clip.world_from_camera[0])
     reference_from_camera = reference_from_world @ clip.world_from_camera
     seen = clip.triangle >= 0
-    triangle = np.where(seen, clip.triangle, 0).reshape(len(seen), -1)
-    here = np.empty((*triangle.shape, 3), np.float32)
+    body = np.where(seen, clip.body[clip.triangle], -1)
+    here = np.empty((*shape, 3), np.float32)
     there = np.empty_like(here)
     at_target = posed(clip, reference_from_world, target)
-    for frame, index in enumerate(triangle):
+    for frame, image in enumerate(clip.triangle):
         now = at_target if frame == target else posed(clip, reference_from_world, frame)
-        pixels = wanted, places[frame].stored(*stored)
-        weights = hit(now, index, clip.K[frame], reference_from_camera[frame], pixels)
-        here[frame] = np.einsum("nc,nca->na", weights, now[index])
-        there[frame] = here[frame] if frame == target else np.einsum("nc,nca->na", weights, at_target[index])
+        where = seen[frame]
+        index = image[where] if not where.all() else image.ravel()
+        view = View(
+            K=clip.K[frame], reference_from_camera=reference_from_camera[frame], stored=places[frame].stored(*stored)
+        )
+        points, weights = hit(now, index, view, where)
+        here[frame][where] = points
+        there[frame][where] = points
+        if frame != target:
+            there[frame][where] = carried(
+                clip, (frame, target), reference_from_world, index, points, weights, at_target
+            )
+    here[~seen], there[~seen] = 0.0, 0.0
     pixels, depth = projected(there, clip.K[target], invert(reference_from_camera[target]))
-    body = clip.body[triangle]
-    body[~seen.reshape(body.shape)] = -1
-    visible = in_sight(pixels, depth, body, (body[target].reshape(shape[1:]), depth[target].reshape(shape[1:])))
-    for values in (here, there, pixels):
-        values[~seen.reshape(body.shape)] = np.nan
+    visible = in_sight(pixels, depth, body, (body[target], depth[target]))
+    pixels[~(seen & (depth > 0))] = 0.0
     return Example(
         name=name,
-        images=np.zeros((*shape, 3), np.float32),
+        images=np.zeros((shape[0], 3, height, width), np.float32),
         target=target,
         stamps=np.array(window.stamps, np.float32),
-        here=here.reshape(*shape, 3),
-        there=there.reshape(*shape, 3),
-        pixels=pixels.reshape(*shape, 2),
-        visible=visible.reshape(shape),
+        here=here,
+        there=there,
+        valid=seen,
+        known=seen,
+        pixels=pixels,
+        visible=visible,
         K=clip.K,
         reference_from_camera=reference_from_camera,
     )
 
 
-def posed(clip: Prepared, view_from_world: Float64[np.ndarray, "4 4"], frame: int) -> Float32[np.ndarray, "F 3 3"]:
+def posed(clip: Prepared, view_from_world: Float64[np.ndarray, "4 4"], frame: int) -> Float64[np.ndarray, "F 3 3"]:
     """Corners of all triangles at the time of a frame, in the frame of a camera."""
     corners = clip.corners
     if len(clip.soft):
         corners = corners.copy()
         corners[clip.soft] = clip.shapes[frame]
-    view_from_body = (view_from_world @ clip.world_from_body[frame]).astype(np.float32)[clip.body]
+    view_from_body = (view_from_world @ clip.world_from_body[frame])[clip.body]
     return corners @ np.swapaxes(view_from_body[:, :3, :3], 1, 2) + view_from_body[:, None, :3, 3]
 
 
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The camera of a frame, and where the stored pixels that its own take their triangles from are in its image."""
+
+    K: Float64[np.ndarray, "3 3"]
+    reference_from_camera: Float64[np.ndarray, "4 4"]
+    stored: Float64[np.ndarray, "H W 2"]
+
+
 def hit(
-    corners: Float32[np.ndarray, "F 3 3"],
-    triangle: Int32[np.ndarray, " N"],
-    K: Float64[np.ndarray, "3 3"],
-    reference_from_camera: Float64[np.ndarray, "4 4"],
-    pixels: tuple[Float64[np.ndarray, "N 2"], Float64[np.ndarray, "N 2"]],
-) -> Float32[np.ndarray, "N 3"]:
-    """Barycentric weights of where rays meet their triangles; `pixels` are the wanted and the stored ones.
+    corners: Float64[np.ndarray, "F 3 3"], triangle: Int32[np.ndarray, " N"], view: View, where: Bool[np.ndarray, "H W"]
+) -> tuple[Float32[np.ndarray, "N 3"], Float64[np.ndarray, "3 N"]]:
+    """Where the rays through the pixel centres `where` meet their triangles: points, and barycentric weights.
 
     With the camera at the origin and corners a, b, c a ray d meets the plane at weights d (b x c), d (c x a), d (a x b)
-    up to their sum (Cramer's rule for [a b c] w = d). A wanted ray that misses the triangle, by less than a stored pixel,
-    takes its last point on the way from the hit of the stored one.
+    up to their sum (Cramer's rule for [a b c] w = d), and after det [a b c] over that sum of its lengths. A ray that misses
+    the triangle, by less than a stored pixel, takes its last point on the way from the hit of the stored pixel's.
     """
-    a, b, c = np.moveaxis(corners.astype(np.float64) - reference_from_camera[:3, 3], 1, 0)
-    volumes = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
-    volumes = volumes @ (reference_from_camera[:3, :3] @ np.linalg.inv(K))
-    weights = _weights(volumes[triangle], pixels[0])
-    missed = np.flatnonzero(weights.min(axis=1) < 0)
+    eye, turn = view.reference_from_camera[:3, 3], view.reference_from_camera[:3, :3]
+    rays = turn @ np.linalg.inv(view.K)
+    a, b, c = np.moveaxis(corners - eye, (1, 2), (0, 1))
+    edges = [_cross(b, c), _cross(c, a), _cross(a, b)]
+    volumes = np.stack([rays.T @ edge for edge in edges])
+    centres = pixel_centres(*where.shape)[where].T
+    weights = _weights(volumes, triangle, *centres)
+    total = weights.sum(axis=0)
+    length = np.einsum("af,af->f", a, edges[0]).take(triangle) / total
+    points = (rays[:, :1] * centres[0] + rays[:, 1:2] * centres[1] + rays[:, 2:]) * length + eye[:, None]
+    weights /= total
+    missed = np.flatnonzero(np.minimum(np.minimum(weights[0], weights[1]), weights[2]) < 0)
     if len(missed):
-        start = np.clip(_weights(volumes[triangle[missed]], pixels[1][missed]), 0.0, 1.0)
-        step = weights[missed] - start
+        start = _weights(volumes, triangle[missed], *view.stored[where][missed].T)
+        start = np.clip(start / start.sum(axis=0), 0.0, 1.0)
+        step = weights[:, missed] - start
         room = np.divide(-start, step, out=np.ones_like(step), where=step < 0)
-        weights[missed] = start + np.minimum(room.min(axis=1, keepdims=True), 1.0) * step
-    return weights.astype(np.float32)
+        weights[:, missed] = start + np.minimum(room.min(axis=0), 1.0) * step
+        points[:, missed] = np.einsum("cn,nca->an", weights[:, missed], corners[triangle[missed]])
+    return points.T.astype(np.float32), weights
 
 
-def _weights(volumes: Float64[np.ndarray, "N 3 3"], pixels: Float64[np.ndarray, "N 2"]) -> Float64[np.ndarray, "N 3"]:
-    weights = volumes[..., 2] + pixels[:, :1] * volumes[..., 0] + pixels[:, 1:] * volumes[..., 1]
-    return weights / weights.sum(axis=1, keepdims=True)
+def _cross(a: Float64[np.ndarray, "3 F"], b: Float64[np.ndarray, "3 F"]) -> Float64[np.ndarray, "3 F"]:
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+
+
+def _weights(
+    volumes: Float64[np.ndarray, "3 3 F"], triangle: Int32[np.ndarray, " N"], u: np.ndarray, v: np.ndarray
+) -> Float64[np.ndarray, "3 N"]:
+    answer = np.empty((3, len(triangle)))
+    for weight, (x, y, one) in zip(answer, volumes, strict=True):
+        np.multiply(x.take(triangle), u, out=weight)
+        weight += y.take(triangle) * v
+        weight += one.take(triangle)
+    return answer
+
+
+def carried(
+    clip: Prepared,
+    times: tuple[int, int],
+    reference_from_world: Float64[np.ndarray, "4 4"],
+    triangle: Int32[np.ndarray, " N"],
+    points: Float32[np.ndarray, "N 3"],
+    weights: Float64[np.ndarray, "3 N"],
+    corners: Float64[np.ndarray, "F 3 3"],
+) -> Float32[np.ndarray, "N 3"]:
+    """Points, seen at the first of two times, at the second, at which the corners of their triangles are given.
+
+    Most points are on bodies that rest, and are left alone.
+    """
+    before, after = (clip.world_from_body[time] for time in times)
+    step = reference_from_world @ after @ invert(before) @ invert(reference_from_world)
+    body = clip.body[triangle]
+    answer = points.copy()
+    for index in np.flatnonzero(np.abs(after - before).max(axis=(1, 2)) > 0):
+        mine = np.flatnonzero(body == index)
+        if len(mine):
+            turn, move = step[index, :3, :3].astype(np.float32), step[index, :3, 3].astype(np.float32)
+            answer[mine] = points[mine] @ turn.T + move
+    if len(clip.soft):
+        bends = np.zeros(len(clip.corners), bool)
+        bends[clip.soft] = True
+        soft = np.flatnonzero(bends[triangle])
+        answer[soft] = np.einsum("cn,nca->na", weights[:, soft], corners[triangle[soft]])
+    return answer
 
 
 def projected(
-    points: Float32[np.ndarray, "S N 3"],
+    points: Float32[np.ndarray, "S H W 3"],
     K: Float64[np.ndarray, "3 3"],
     camera_from_reference: Float64[np.ndarray, "4 4"],
-) -> tuple[Float32[np.ndarray, "S N 2"], Float32[np.ndarray, "S N"]]:
-    """Pixels and z of points in the image of a camera; NaN for pixels of what is not in front of it."""
+) -> tuple[Float32[np.ndarray, "S H W 2"], Float32[np.ndarray, "S H W"]]:
+    """Pixels and z of points in the image of a camera; pixels mean nothing for what is not in front of it."""
     onto = (K @ camera_from_reference[:3]).astype(np.float32)
-    image = points @ onto[:, :3].T + onto[:, 3]
-    z = image[..., 2]
-    return image[..., :2] / np.where(z > 0, z, np.nan)[..., None], z
+    x, y, z = (points[..., 0] * row[0] + points[..., 1] * row[1] + points[..., 2] * row[2] + row[3] for row in onto)
+    scale = 1.0 / np.where(np.abs(z) > 1e-6, z, np.float32(1e-6))
+    return np.stack([x * scale, y * scale], axis=-1), z
 
 
 def in_sight(
-    pixels: Float32[np.ndarray, "S N 2"],
-    depth: Float32[np.ndarray, "S N"],
-    body: Int32[np.ndarray, "S N"],
+    pixels: Float32[np.ndarray, "S H W 2"],
+    depth: Float32[np.ndarray, "S H W"],
+    body: Int32[np.ndarray, "S H W"],
     target: tuple[Int32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]],
-) -> Bool[np.ndarray, "S N"]:
+) -> Bool[np.ndarray, "S H W"]:
     """Whether points are seen in the target frame, given its bodies and depth: inside of it, and no farther than what one
     of the four pixels around them sees of the same body.
     """
     height, width = target[0].shape
-    with np.errstate(invalid="ignore"):
-        inside = (body >= 0) & (pixels[..., 0] >= 0) & (pixels[..., 0] < width)
-        inside &= (pixels[..., 1] >= 0) & (pixels[..., 1] < height)
+    inside = (body >= 0) & (depth > 0) & (pixels[..., 0] >= 0) & (pixels[..., 0] < width)
+    inside &= (pixels[..., 1] >= 0) & (pixels[..., 1] < height)
     bodies, depths = (np.pad(image, 1, mode="edge").ravel() for image in target)
     corner = (pixels[inside] + np.float32(0.5)).astype(np.int32)  # in the padded image
     first = corner[:, 1] * (width + 2) + corner[:, 0]
