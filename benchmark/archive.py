@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-MEMBER = re.compile(r"[A-Za-z0-9_.]{1,80}\.npy")
+MEMBER = re.compile(r"[A-Za-z0-9_.-]{1,120}\.npy")
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 

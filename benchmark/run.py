@@ -25,7 +25,7 @@ from benchmark.protocols import PROTOCOLS, Protocol, find_protocols
 from benchmark.registry import Foreign, Method, find_method, method_names
 from benchmark.rows import Row, read_rows, write_rows
 from benchmark.scoring import Asking, evaluate
-from benchmark.suites import find_suite, frozen_names
+from benchmark.suites import facts, find_suite, frozen_names
 from benchmark.table import plain_table
 from vdpm import catalogue
 from vdpm.errors import UserError, run_command, unknown
@@ -111,7 +111,7 @@ def listing() -> str:
     """What can be named on the command line."""
     methods = [find_method(name) for name in method_names()]
     wide = max(len(method.name) for method in methods) + 2
-    suites = [find_suite(name) for name in frozen_names()]
+    suites = [facts(name) for name in frozen_names()]
     width = max(map(len, PROTOCOLS)) + 2
     return "\n".join(
         ["methods"]
@@ -120,7 +120,11 @@ def listing() -> str:
         + ["adapters"]
         + [f"  {name:<{wide}}{adapter_line(name)}" for name in adapter_names()]
         + ["suites"]
-        + [f"  {s.name:<14}{len(s.clips)} clips, version {s.version}. {s.description}" for s in suites]
+        + [
+            f"  {s['name']:<{wide}}{len(s['clips'])} clips, version {s['version']}. {s['description']}"
+            + (f" (python -m benchmark.make_suite --suite {s['name']})" if "recipe" in s else "")
+            for s in suites
+        ]
         + ["data sets (--suite NAME --data-root DIR; python -m benchmark.data NAME tells more)"]
         + [f"  {name:<{width}}{catalogue.find(name)[0].title}" for name in catalogue.dataset_names()]
         + ["protocols"]

@@ -1,7 +1,7 @@
 """Suites: the clips that a score is about.
 
 A frozen suite is a folder `benchmark/frozen/<name>/` with shards and `suite.json`, which names the clips and holds the
-SHA-256 of every shard. Any other folder of rendered shards is a suite as well, under the name of the folder. So is a data
+SHA-256 of every shard, or a list of clips that are rendered here (`benchmark.listed`). Any other folder of rendered shards is a suite as well, under the name of the folder. So is a data
 set of others (`vdpm/readers/`), as `sintel` or `sintel:clean`, below the folder that --data-root names.
 """
 
@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from benchmark import listed
 from benchmark.tasks import Scene
 from benchmark.tasks import fingerprint as recorded_fingerprint
 from vdpm import catalogue
@@ -96,8 +98,18 @@ def clip_names(shards: tuple[Path, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def facts(name: str) -> dict[str, Any]:
+    """What suite.json of a frozen suite says."""
+    return json.loads((FROZEN / name / "suite.json").read_text(encoding="utf-8"))
+
+
 def _frozen(folder: Path) -> Suite:
     facts = json.loads((folder / "suite.json").read_text(encoding="utf-8"))
+    if "recipe" in facts:
+        shards, clips = listed.opened(folder, facts), tuple(facts["clips"])
+        return Suite(
+            name=folder.name, version=facts["version"], description=facts["description"], shards=shards, clips=clips
+        )
     for file, expected in facts["shards"].items():
         if not (folder / file).is_file() or sha256(folder / file) != expected:
             raise UserError(

@@ -160,7 +160,8 @@ def test_every_adapter_is_tested_and_says_what_it_is():
 
 
 def uv() -> tuple[np.ndarray, np.ndarray]:
-    return np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5)
+    u, v = np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5)
+    return u, v
 
 
 @pytest.mark.parametrize("name", [name for name in WRITERS if name not in NO_CAMERAS])

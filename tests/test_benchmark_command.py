@@ -248,6 +248,9 @@ def test_a_clip_that_is_there_twice_is_refused(folder: Path, tmp_path: Path):
 
 def test_the_committed_suites_are_whole_and_small():
     for name in suites.frozen_names():
+        if "recipe" in suites.facts(name):  # its clips are rendered where they are needed
+            assert sum(file.stat().st_size for file in (suites.FROZEN / name).iterdir()) < 2e6
+            continue
         suite = suites.find_suite(name)
         assert suites.clip_names(suite.shards) == suite.clips
         assert sum(shard.stat().st_size for shard in suite.shards) < 12e6
