@@ -9,8 +9,19 @@ from scipy.spatial.transform import Rotation
 
 from generation import assets, materials
 from generation.scene import Asset, Body, Material, Mesh, Pattern
-from generation.softbody import FRICTION, SPRING_RATE, Cloth, Jelly, Motion, Soft, strain
-from generation.softshapes import Vertices, filled, fitted, grid, sheet, sheet_faces, star, volumes
+from generation.softbody import FRICTION, JELLY_MARGIN, SPRING_RATE, Cloth, Jelly, Motion, Soft, strain
+from generation.softshapes import (
+    Faces,
+    Vertices,
+    filled,
+    fitted,
+    grid,
+    sheet,
+    sheet_faces,
+    star,
+    vertex_normals,
+    volumes,
+)
 from generation.subdivide import butterfly
 from vdpm.geometry import invert, transform
 
@@ -25,6 +36,8 @@ CLOTH_PATTERNS: tuple[Pattern, ...] = ("weave", "stripes", "checker", "plain", "
 JELLY_PATTERNS: tuple[Pattern, ...] = ("plain", "marble", "noise", "stripes", "checker", "cells")
 TRIES, GAP = 100, 0.05
 """Metres between bounding boxes."""
+FLOOR_GAP = 0.0005
+"""Metres; on the floor itself the renderer could not tell which is above."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +107,8 @@ def jelly(rng: np.random.Generator, look: np.random.Generator, props: list[Body]
     surface, faces = star(rng, rng.uniform(0.6, 1.2))
     rest, tetrahedra = filled(surface, faces)
     refinement = butterfly(faces, len(surface))
-    mesh = Mesh(vertices=refinement(surface).astype(np.float32), faces=refinement.faces)
+    shown = padded(refinement(surface)[None], refinement.faces)[0]
+    mesh = Mesh(vertices=shown.astype(np.float32), faces=refinement.faces)
     vertices = place(rng, rest, [*(box(prop) for prop in props), *(bounds(other.soft.vertices) for other in others)])
     shear = float(np.exp(rng.uniform(np.log(3000.0), np.log(15000.0))))
     return SoftThing(
@@ -106,11 +120,21 @@ def jelly(rng: np.random.Generator, look: np.random.Generator, props: list[Body]
             damping=0.02,
         ),
         asset=Asset(id="procedural/jelly", mesh=mesh, licence=assets.OURS),
-        skin=lambda motion: refinement(motion[:, : len(surface)]),
+        skin=lambda motion: on_floor(padded(refinement(motion[:, : len(surface)]), refinement.faces)),
         material=rubber(look, mesh),
         velocity=np.append(-vertices.mean(axis=0)[:2] * rng.uniform(0.0, 1.5), rng.uniform(-1.0, 1.0)),
         facts={"role": "soft", "shear": shear},
     )
+
+
+def padded(motion: Motion, faces: Faces) -> Motion:
+    """A surface moved outwards by the distance at which the simulation keeps others off: what is shown touches them."""
+    return motion + JELLY_MARGIN * vertex_normals(motion, faces)
+
+
+def on_floor(motion: Motion) -> Motion:
+    """Vertices lifted to the floor. A jelly that lands dives into its margin; what is shown is flat there."""
+    return np.concatenate([motion[..., :2], np.maximum(motion[..., 2:], FLOOR_GAP)], axis=-1)
 
 
 def place(rng: np.random.Generator, rest: Vertices, taken: list[Box]) -> Vertices:

@@ -10,7 +10,8 @@ from generation import assets, materials, softbody
 from generation.scene import Body
 from generation.softbody import Cloth, Jelly, SoftWorld, check, strain
 from generation.softshapes import edges, filled, fitted, grid, sheet, sheet_faces, star, stretch, volumes
-from generation.softthings import THICKNESS, cloth
+from generation.softthings import THICKNESS, cloth, on_floor, padded
+from generation.subdivide import butterfly
 from vdpm.geometry import rigid, transform
 
 HEIGHT = 0.9
@@ -153,6 +154,17 @@ def test_a_jelly_is_squashed_by_its_landing_and_keeps_its_volume(landed):
     assert 1.02 < facts["stretch_max"] < 2.0
     assert landed[:, :, 2].min() > -0.005
     assert np.ptp(landed[:, :, 2], axis=1).min() < 0.97 * np.ptp(landed[0, :, 2])
+
+
+def test_what_is_shown_of_a_jelly_touches_the_floor_it_lies_on(landed):
+    """The simulation keeps it off by a margin, which is shown as part of it; nothing shown is below the floor."""
+    surface, faces = star(np.random.default_rng(0), 0.5)
+    refinement = butterfly(faces, len(surface))
+    shown = on_floor(padded(refinement(landed[:, : len(surface)]), refinement.faces))
+    assert landed[-1, :, 2].min() > 0.01 and 0 < shown[:, :, 2].min() < 0.001
+    ball = padded(refinement(surface)[None], refinement.faces)[0]
+    solids = (trimesh.Trimesh(refinement(surface), refinement.faces), trimesh.Trimesh(ball, refinement.faces))
+    assert solids[1].volume == pytest.approx(solids[0].volume + softbody.JELLY_MARGIN * solids[0].area, rel=0.05)
 
 
 def test_the_same_calls_give_the_same_numbers(landed, draped, tmp_path):

@@ -16,7 +16,7 @@ from generation.scene import Scene
 
 SIZES = (0.5, 3.0)
 REGION = ((-6.0, -6.0, 0.0), (6.0, 6.0, 10.0))
-PROGRAMS = (cameras.orbit, cameras.spline, cameras.handheld, cameras.linear)
+PROGRAMS = (cameras.orbit, cameras.spline, cameras.handheld, cameras.linear, cameras.zoom)
 STAGE = cameras.Stage(inner=5.0, outer=12.0, target=3.0, longest=6.0)
 
 
