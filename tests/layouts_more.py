@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from generation.exports import movi as movi_export
 from generation.exports._files import jpeg
 from tests import layouts
 from tests.layouts import Scene, coded, in_camera, save, tapvid3d_fields, write
@@ -225,6 +226,11 @@ def frames(root: Path, scene: Scene) -> None:
         save(image, root, "walk", f"{t + 7}.png")
 
 
+def movi(root: Path, scene: Scene) -> None:
+    """As it is exported."""
+    movi_export.write(scene.clip, root, np.random.default_rng(0))
+
+
 def shards(root: Path, scene: Scene) -> None:
     """A shard of one clip, shortened."""
     from vdpm.storage import encode, write_shard
@@ -236,6 +242,7 @@ WRITERS = layouts.WRITERS | {
     "dense4rc:kubric": dense4rc,
     "dynamic_replica": dynamic_replica,
     "frames": frames,
+    "movi": movi,
     "nrgbd:step40": nrgbd,
     "scannet": scannet_prepared,
     "scannet:exported": scannet_exported,

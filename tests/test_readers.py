@@ -5,14 +5,17 @@ import pytest
 
 from tests.layouts import Scene, in_camera, scene
 from tests.layouts_more import WRITERS
-from vdpm import catalogue
+from vdpm import catalogue, derive
+from vdpm.clip import Seen
 from vdpm.geometry import invert, transform
+from vdpm.raycast import visibility
 from vdpm.recording import Recording
 
 STEPS = {
     "bonn": 1 / 5000,
     "dynamic_replica": 2.0**-6,  # of float16 from 16 to 32
     "kitti": 1 / 256,
+    "movi": 1e-5,
     "nrgbd": 1 / 1000,
     "pointodyssey": 1000 / 65535,
     "scannet": 1 / 1000,
@@ -38,7 +41,7 @@ OWN_K = {"bonn", "seven_scenes", "tum"}
 """Data sets whose K is a constant of the data set."""
 NO_K = {"scannet"}
 LOSSY = {"dense4rc", "pointodyssey", "scannet", "shards", "syn4d", "tapvid3d", "worldtrack"}
-TRACKED = {"dense4rc", "dynamic_replica", "pointodyssey", "shards", "syn4d", "tapvid3d", "worldtrack"}
+TRACKED = {"dense4rc", "dynamic_replica", "movi", "pointodyssey", "shards", "syn4d", "tapvid3d", "worldtrack"}
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +153,15 @@ def test_worlds_agree_with_what_is_followed(read, made):
     recording = read("tapvid3d:adt")
     assert np.allclose(recording.tracks.positions, in_camera(made), atol=1e-5)
     assert recording.known == {"K"}
+
+
+def test_kubrics_things_are_followed(read, made):
+    """Object coordinates carry the pixels of the first frame to where the meshes go, and hide what the meshes hide."""
+    tracks = read("movi").tracks
+    source, last = derive.hits(made.clip, 0), len(made.clip.rgb) - 1
+    expected = derive.points(made.clip, source, last).reshape(-1, 3)
+    known = np.isfinite(expected[:, 0])
+    assert (np.isfinite(tracks.positions[last, :, 0]) == known).all()
+    assert np.abs(tracks.positions[last] - expected)[known].max() < 2e-3
+    seen = (visibility(made.clip, source, last) == Seen.VISIBLE).ravel()
+    assert (tracks.visible[last] == seen)[known].mean() > 0.97

@@ -44,6 +44,23 @@ def folders(folder: Path, pattern: str = "*") -> list[str]:
     return sorted(path.name for path in folder.glob(pattern) if path.is_dir())
 
 
+def png_planes(path: Path) -> Float64[np.ndarray, "H W C"]:
+    """The numbers of a PNG of any depth: indices of a palette, and 16-bit colours, which Pillow cuts to 8."""
+    from png import Reader  # extra `readers`
+
+    with expecting(path, "a PNG"):
+        width, height, rows, info = Reader(bytes=path.read_bytes()).read()
+        return np.vstack([np.asarray(row, np.float64) for row in rows]).reshape(height, width, info["planes"])
+
+
+def tiff(path: Path) -> Float64[np.ndarray, "H W"]:
+    """The numbers of a TIFF with one float32 a pixel."""
+    with expecting(path, "a TIFF of float32"), Image.open(path) as image:
+        if image.mode != "F":
+            raise ValueError(f"its mode is {image.mode}")
+        return np.asarray(image).astype(np.float64)
+
+
 def below(folder: Path, name: str) -> Path:
     """A path that a file of the data set names. Raises `UserError` when it leads out of the folder."""
     path = folder / name

@@ -50,7 +50,8 @@ def describe(clip: Clip, body: int) -> dict[str, Any]:
     quaternions = np.roll(Rotation.from_matrix(poses[:, :3, :3]).as_quat(), 1, axis=1)
     linear, angular = velocities(clip, body)
     boxes, frames, pixels = image_boxes(clip, body)
-    moves = not np.allclose(poses, poses[0], atol=STILL) or bool(_deforms(clip.surfaces, body).any())
+    deforms = bool(_deforms(clip.surfaces, body).any())
+    moves = deforms or not np.allclose(poses, poses[0], atol=STILL)
     return {
         "asset_id": str(facts.get("asset", facts.get("name", body))),
         "name": facts.get("name", str(body)),
@@ -58,6 +59,7 @@ def describe(clip: Clip, body: int) -> dict[str, Any]:
         "category": "None",
         "scale": 1.0,
         "is_dynamic": moves,
+        "deforms": deforms,
         **{name: float(facts.get(name, np.nan)) for name in ("mass", "friction", "restitution")},
         "positions": poses[:, :3, 3],
         "quaternions": quaternions,

@@ -11,7 +11,8 @@
 
 Instances are the bodies that are neither ground nor structure and are seen at all, most seen pixels first. Sky has the flow
 of things infinitely far. The last forward and the first backward flow are 0: MOVi's camera goes on past the clip, ours is
-unknown there. Masses and the like that a body has not are NaN. Collisions are the contacts of each frame of the clip, from 0.
+unknown there. Masses and the like that a body has not are NaN. Boxes fit what
+deforms (`deforms`) at each time, which its object coordinates do not follow. Collisions are the contacts of each frame of the clip, from 0.
 """
 
 from pathlib import Path
