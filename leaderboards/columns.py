@@ -9,7 +9,7 @@ from benchmark.metrics import METRICS
 from benchmark.protocols import PROTOCOLS
 from benchmark.rows import Row
 
-GROUPS = ("Depth", "Camera pose", "3D motion", "Points", "Cost", "Other")
+GROUPS = ("3D motion", "Depth", "Camera pose", "Points", "Cost", "Other")
 COST = "cost"
 """Beginning of the names of protocols whose rows say what a method costs."""
 ALSO = {"reconstruction": ("cloud_chamfer", "cloud_f_score")}
@@ -121,7 +121,8 @@ def overview_columns(rows: list[Row]) -> list[Column]:
         columns.append(
             replace(video, metrics=(SECONDS,), group="Cost", title="time, whole clip", unit="s", better="lower")
         )
-    return sorted(columns, key=lambda column: GROUPS.index(column.group))
+    main = headline(columns)
+    return sorted(columns, key=lambda column: (GROUPS.index(column.group), column != main))
 
 
 def _on_overview(column: Column) -> bool:

@@ -9,6 +9,7 @@ from leaderboards.board import Board, Line, Scores, pairs
 from leaderboards.columns import SECONDS, Column
 from leaderboards.sureness import LEVEL, Pair, fewest_clips
 
+BEST = "Which method moves points best?"
 SHOWN = 60
 """Letters of a name where it stands in a sentence."""
 
@@ -81,7 +82,7 @@ def answers(board: Board) -> list[Answer]:
     main = board.headline
     ranked = [line for line in board.contestants if main and board.cell(line, main).ranked]
     if main is None or not ranked:
-        return [Answer(question="Which method moves points best?", short="None has been measured", long="Add one.")]
+        return [Answer(question=BEST, short="None has been measured", long="Add one.")]
     best = ranked[0]
     return [_best(board, main, best), _sure(board, main, ranked), _cost(board, best)]
 
@@ -96,10 +97,14 @@ def _best(board: Board, main: Column, best: Line) -> Answer:
     if floor:
         text += f". Moving nothing at all, with true geometry and cameras, scores {short(floor.mean)}{unit}"
     place = f" On {cut(board.title)}." if board.suite else " Over all suites together."
-    return Answer(
-        question="Which method moves points best?", short=cut(best.method.name), long=text + "." + place,
-        page=f"methods/{slug(f'{best.method.name}-v{best.method.version}')}.html",
-    )  # fmt: skip
+    page = f"methods/{slug(f'{best.method.name}-v{best.method.version}')}.html"
+    sign = 1.0 if main.better == "lower" else -1.0
+    if floor and sign * cell.interval.mean >= sign * floor.mean - 1e-9:
+        name, text = cut(best.method.name), text[0].lower() + text[1:]
+        return Answer(
+            question=BEST, short="None beats standing still", long=f"Best is {name}, {text}.{place}", page=page
+        )
+    return Answer(question=BEST, short=cut(best.method.name), long=f"{text}.{place}", page=page)
 
 
 def _sure(board: Board, main: Column, ranked: list[Line]) -> Answer:

@@ -23,7 +23,7 @@ from leaderboards.cards import cards
 from leaderboards.columns import overview_columns
 from leaderboards.reported import read_reported
 from leaderboards.sureness import fewest_clips, interval, paired
-from leaderboards.words import short, slug
+from leaderboards.words import answers, short, slug
 from vdpm.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -276,6 +276,17 @@ def test_names_are_harmless(tmp_path: Path, field: str):
 def test_names_become_files_that_differ():
     assert slug("plane") == "plane" and slug("../x") != slug("x") and "/" not in slug("../x")
     assert slug("a b") != slug("a-b") and slug("") == "x-e3b0c442"
+
+
+def test_who_moves_nothing_does_not_move_points_best():
+    """`still` is the floor: a contestant that is not better than it is no answer."""
+    fields = {"protocol": "vdpm_track10", "metric": "displacement_error"}
+    floor = [replace(ROW, method="still", reference=True, clip=f"{clip:02d}", value=1.0, **fields) for clip in range(6)]
+    lazy, good = duel([1.0] * 6, [1.2] * 6, **fields), duel([0.5] * 6, [1.2] * 6, **fields)
+    assert answers(boards(lazy + floor)[0])[0].short == "None beats standing still"
+    told = answers(boards(good + floor)[0])
+    assert [answer.short for answer in told] == ["one", "Better than the other", "Not measured"]
+    assert "scores 1.00" in told[0].long and "over 6 clips" in told[1].long
 
 
 def test_numbers_are_short():
