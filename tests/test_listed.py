@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import freeze, listed, make_suite, run, suites
+from benchmark import everything, freeze, listed, make_suite, run, suites
 from tests.tiny import tiny_clip
 from vdpm.clip import Clip
 from vdpm.errors import UserError
@@ -121,3 +121,14 @@ def test_a_verified_suite_is_verified_again_when_a_shard_changes(place: Path):
 def test_an_unknown_list_is_one_line(place: Path):
     with pytest.raises(UserError, match="unknown suite 'mini'.*tiny_val, all"):
         make_suite.main(make_suite.Config(suite="mini"))
+
+
+def test_everything_at_once(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Every suite that is rendered, every method that was named; what is not rendered is said."""
+    everything.main(everything.Config(out=tmp_path / "runs", methods=("still", "vdpm"), workers=1))
+    assert "skipped: suite 'tiny_val' is a list" in capsys.readouterr().out
+    put(CLIP, place)
+    everything.main(everything.Config(out=tmp_path / "runs", methods=("still", "plane"), workers=1))
+    text = (tmp_path / "runs" / "table.txt").read_text()
+    assert "tiny_val, 1 clips" in text and "still*" in text and "plane " in text
+    assert (tmp_path / "runs" / "tiny_val" / "plane" / "rows.jsonl").is_file()
