@@ -11,7 +11,7 @@ from torch.autograd import gradcheck
 from tests.training import noise
 from vdpm.model.matching import Match, softest
 from vdpm.model.network import Answer
-from vdpm.model.patches import finer
+from vdpm.model.patches import placed
 from vdpm.model.stem import centres
 from vdpm.training.losses import (
     Objective,
@@ -43,8 +43,8 @@ def raw_match(windows: int = 2, frames: int = 3) -> Tensor:
 def match(raw: Tensor) -> Match:
     """As the layer makes it of its logits."""
     size = SIDE // 4, SIDE // 4
-    found = softest(raw.detach(), finer(raw[..., :-1].detach(), size), size)
-    return replace(found, logits=raw)
+    exact = raw[..., :-1].detach()[..., None, :].expand(-1, -1, -1, 4, -1)
+    return replace(softest(raw.detach(), exact, placed(exact.flatten(3).argmax(-1), size), size), logits=raw)
 
 
 def perfect(batch: Batch) -> Answer:

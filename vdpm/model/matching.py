@@ -8,23 +8,23 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vdpm.model.patches import KEYS, PATCHES, coarser, finer
+from vdpm.model.patches import KEYS, around, placed
 from vdpm.model.refine import Refine
 from vdpm.model.sizes import Sizes
-from vdpm.model.stem import STEP, centres
+from vdpm.model.stem import STEP
 
 SHARPNESS = 15.0
 """Initial scale of the logits; features have length 1."""
 SHARPEST = 100.0
 UNLIKE = 1.6
 """Initial threshold, in units of the sharpness: below it there is no match."""
-PATCH_WEIGHT = 8.0
-REACH = 2.5
-"""Places around the best match that have a say in where it is exactly."""
+PATCH_WEIGHT = 16.0
+REACH = 2
+"""Places to each side of the best one that have a say in where the match is exactly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,8 @@ class Matching(nn.Module):
         self.none = nn.Linear(sizes.matching, 1)
         """How alike the best pair has to be, in units of the sharpness."""
         nn.init.constant_(self.none.bias, UNLIKE)
-        self.patches = nn.Parameter(torch.full((len(PATCHES),), PATCH_WEIGHT))
-        """How much correlations of patches count."""
+        self.patches = nn.Parameter(torch.tensor([PATCH_WEIGHT]))
+        """How much the correlation of patches counts."""
         self.refine = Refine(sizes)
         self.sharpness = nn.Parameter(torch.tensor([math.log(SHARPNESS)]))
 
@@ -96,7 +96,7 @@ class Matching(nn.Module):
         source: Float[Tensor, "B F C h w"],
         target: Float[Tensor, "B C h w"],
         fine: Float[Tensor, "B F K h w"],
-        patches: list[Float[Tensor, "B F n m"]],
+        patches: Float[Tensor, "B F n 4 n"],
     ) -> Match:
         """Frames matched with one target frame. `fine` are the features of the stem of the former, `patches` how alike
         they look (`vdpm.model.patches`)."""
@@ -105,23 +105,26 @@ class Matching(nn.Module):
             query = functional.normalize(source.flatten(3).transpose(2, 3).to(self.none.weight.dtype), dim=-1)
             key = functional.normalize(target.flatten(2).to(query.dtype), dim=1)[:, None]
             scale = self.sharpness.exp().clamp(max=SHARPEST)
-            learnt, none = scale * query @ key, scale * self.none(query)
-            weighted = list(zip(self.patches, patches, strict=True))
-            looks = torch.stack([weight * coarser(alike, size) for weight, alike in weighted]).sum(0)
-            logits = torch.cat((learnt + looks, none), dim=-1)
-            with torch.no_grad():
-                exact = finer(learnt, size) + torch.stack([weight * alike for weight, alike in weighted]).sum(0)
-        match = softest(logits, exact, size)
+            learnt = scale * query @ key
+            logits = torch.cat((learnt + self.patches * patches.amax(dim=3), scale * self.none(query)), dim=-1)
+            exact = torch.addcmul(learnt.detach()[..., None, :], self.patches.detach(), patches)
+        best = placed(exact.flatten(3).argmax(-1), size)
+        match = softest(logits, exact, best, size)
         sure = torch.stack((match.found, match.sharp), dim=-1)
-        return replace(match, places=(*match.places, *self.refine(exact, match.place, sure, fine)))
+        return replace(match, places=(*match.places, self.refine(exact, best, match.place, sure, fine)))
 
 
 @torch.no_grad()
-def softest(logits: Float[Tensor, "B F n n_plus_1"], exact: Float[Tensor, "B F n m"], size: tuple[int, int]) -> Match:
+def softest(
+    logits: Float[Tensor, "B F n n_plus_1"],
+    exact: Float[Tensor, "B F n 4 n"],
+    best: Int64[Tensor, "B F n 2"],
+    size: tuple[int, int],
+) -> Match:
     """Matches by the best of all places, and by the mean of those around it. Only logits have gradients."""
-    places = centres(2 * size[0], 2 * size[1], exact.device, KEYS)
-    best = places[exact.argmax(-1)]
-    apart = torch.cdist(best.flatten(0, 2), places).view(exact.shape)
-    near = exact.masked_fill(apart > REACH * KEYS, -math.inf).softmax(-1)
+    weights = around(exact, best, size, REACH).softmax(-1)
+    side = torch.arange(-REACH, REACH + 1, device=best.device, dtype=weights.dtype)
+    offset = torch.stack(torch.meshgrid(side, side, indexing="xy"), dim=-1).flatten(0, 1)
+    place = KEYS * (best.flip(-1) + weights @ offset) + KEYS // 2 + 0.5
     found = 1.0 - (logits[..., -1] - logits.logsumexp(-1)).exp()
-    return Match(logits=logits, places=(near @ places.to(near.dtype),), found=found, sharp=near.max(dim=-1).values)
+    return Match(logits=logits, places=(place,), found=found, sharp=weights.max(dim=-1).values)

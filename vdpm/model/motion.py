@@ -84,7 +84,7 @@ class Motion(nn.Module):
         grid: tuple[int, int],
     ) -> tuple[Float[Tensor, "B F H W 3"], Float[Tensor, "B F H W"]]:
         """Displacements and the logarithms of their confidence. Tokens come from the decoder."""
-        size = fine.shape[-2:]
+        size = fine.shape[-2], fine.shape[-1]
         moves = self._moves(match, ends, size)
         x = self._features(match, ends, moves, tokens, fine, grid)
         x = x + self.second(x + self.first(x))
@@ -97,13 +97,13 @@ class Motion(nn.Module):
         full = full.unflatten(0, fine.shape[:2]).movedim(2, -1)
         return full[..., :3], full[..., 3]
 
-    def _moves(self, match: Match, ends: Ends, size: torch.Size) -> Float[Tensor, "B F n 6"]:
+    def _moves(self, match: Match, ends: Ends, size: tuple[int, int]) -> Float[Tensor, "B F n 6"]:
         """Steps across and along, without what the error of cameras explains."""
-        both = torch.cat(steps(match, ends, (size[0], size[1])), dim=-1)
+        both = torch.cat(steps(match, ends, size), dim=-1)
         return both - affine_part(ends.here, both.detach(), match.found.detach())
 
     def _features(self, match: Match, ends: Ends, moves: Tensor, tokens: Tensor, fine: Tensor, grid: tuple[int, int]):
-        size = fine.shape[-2:]
+        size = fine.shape[-2], fine.shape[-1]
         flow = (match.place - centres(*size, fine.device).to(match.place.dtype)) / (STEP * size[1])
         said = torch.cat((flow, match.found[..., None], match.sharp[..., None], ends.here, 10.0 * moves), dim=-1)
         raw = torch.cat((said, 10.0 * (moves[..., :3] + moves[..., 3:])), dim=-1)
@@ -111,14 +111,14 @@ class Motion(nn.Module):
         patches = functional.interpolate(patches, size=size, mode="bilinear")
         return patches + self.fine(fine.flatten(0, 1)) + self.clues(image(raw, size))
 
-    def _lend(self, x: Tensor, moves: Tensor, found: Tensor, size: torch.Size) -> Float[Tensor, "N 6 h w"]:
+    def _lend(self, x: Tensor, moves: Tensor, found: Tensor, size: tuple[int, int]) -> Float[Tensor, "N 6 h w"]:
         """Mean of the steps of what is alike and near in the same frame, of what has a match above all."""
         query, key = self.affinity(x.flatten(2).transpose(1, 2)).float().chunk(2, dim=-1)
         places = centres(*size, x.device) / STEP
         apart = torch.cdist(places, places).square() / (2.0 * (2.0 * self.spread).exp())
         logits = query @ key.transpose(1, 2) / AFFINITY**0.5 - apart + found.clamp(min=1e-4).log()[:, None]
         mean = logits.softmax(-1) @ moves.flatten(0, 1).to(logits.dtype)
-        return mean.transpose(1, 2).unflatten(2, tuple(size))
+        return mean.transpose(1, 2).unflatten(2, size)
 
 
 def _finer(x: Float[Tensor, "N C h w"], logits: Float[Tensor, "N K h w"]) -> Float[Tensor, "N C H W"]:

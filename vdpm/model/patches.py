@@ -4,7 +4,7 @@ Learnt features take long to find a small thing that moves far; what correlation
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,36 +17,51 @@ PATCHES = ((8, 2), (24, 4))
 
 
 @torch.no_grad()
-def alike(source: Float[Tensor, "B F 3 H W"], target: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B F n m"]]:
-    """Correlations, from -1 to 1, of the n features of some frames with m = 4 n places of the target frame, by patch."""
-    found = []
-    for patch in PATCHES:
-        query = _described(source.flatten(0, 1).float(), patch, STEP).unflatten(0, source.shape[:2])
-        key = _described(target.float(), patch, KEYS)
-        found.append(query.transpose(2, 3) @ key[:, None])
-    return found
+def alike(source: Float[Tensor, "B F 3 H W"], target: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B F n 4 n"]:
+    """Correlation, from -1 to 1, of the features of some frames with the four places of each feature of the target frame.
+
+    Places come row by row: (0, 0), (0, 1), (1, 0), (1, 1) within their feature, two pixels apart.
+    """
+    query = _described(source.flatten(0, 1).float(), (STEP // 2, STEP // 2)).unflatten(0, source.shape[:2])
+    keys = [_described(target.float(), (1 + KEYS * row, 1 + KEYS * column)) for row in (0, 1) for column in (0, 1)]
+    return (query.transpose(2, 3) @ torch.cat(keys, dim=-1)[:, None]).unflatten(3, (4, -1))
 
 
-def _described(images: Float[Tensor, "N 3 H W"], patch: tuple[int, int], step: int) -> Float[Tensor, "N C n"]:
-    """Patches around pixels `step` apart, without their mean colour, at length 1."""
+def _described(images: Float[Tensor, "N 3 H W"], start: tuple[int, int]) -> Float[Tensor, "N C n"]:
+    """Patches of all sizes around the pixels from a place on that are `STEP` apart, together of length 1."""
+    parts = [_patches(images, patch, start) for patch in PATCHES]
+    return torch.cat(parts, dim=1) / len(PATCHES) ** 0.5
+
+
+def _patches(
+    images: Float[Tensor, "N 3 H W"], patch: tuple[int, int], start: tuple[int, int]
+) -> Float[Tensor, "N C n"]:
+    """Patches without their mean colour, at length 1."""
     (side, mean), (height, width) = patch, images.shape[-2:]
     padded = functional.pad(images, (side // 2,) * 4, mode="replicate")
-    pixels = functional.unfold(functional.avg_pool2d(padded, mean, 1), side // mean, dilation=mean)
-    pixels = pixels.unflatten(2, (height + 1, width + 1))[..., step // 2 : height : step, step // 2 : width : step]
-    pixels = pixels.flatten(2).unflatten(1, (3, -1))
+    smooth = functional.avg_pool2d(padded, mean, 1)
+    smooth = smooth[
+        ..., start[0] : start[0] + height - STEP + side - mean + 1, start[1] : start[1] + width - STEP + side - mean + 1
+    ]
+    pixels = functional.unfold(smooth, side // mean, dilation=mean, stride=STEP).unflatten(1, (3, -1))
     return functional.normalize((pixels - pixels.mean(dim=2, keepdim=True)).flatten(1, 2), dim=1)
 
 
-def coarser(maps: Float[Tensor, "B F n m"], size: tuple[int, int]) -> Float[Tensor, "B F n n"]:
-    """The best of the four places that belong to each feature of the target frame."""
-    return functional.max_pool2d(maps.flatten(0, 1).unflatten(2, _twice(size)), 2).flatten(2).view(*maps.shape[:3], -1)
+def around(
+    maps: Float[Tensor, "B F n 4 n"], best: Int64[Tensor, "B F n 2"], size: tuple[int, int], reach: int
+) -> Float[Tensor, "B F n K"]:
+    """Maps in a square around a place each, (row, column); at the edge the last place stands for those beyond.
+
+    `size` is rows and columns of features, of which each has four places.
+    """
+    side = torch.arange(-reach, reach + 1, device=best.device)
+    row = (best[..., :1] + side).clamp(0, 2 * size[0] - 1)[..., :, None]
+    column = (best[..., 1:] + side).clamp(0, 2 * size[1] - 1)[..., None, :]
+    index = (2 * (row % 2) + column % 2) * maps.shape[-1] + (row // 2) * size[1] + column // 2
+    return maps.flatten(3).gather(3, index.flatten(3))
 
 
-def finer(maps: Float[Tensor, "B F n n"], size: tuple[int, int]) -> Float[Tensor, "B F n m"]:
-    """Features of the target frame, each at its four places."""
-    image = maps.flatten(0, 1).unflatten(2, size)
-    return functional.interpolate(image, scale_factor=2.0, mode="nearest").flatten(2).view(*maps.shape[:3], -1)
-
-
-def _twice(size: tuple[int, int]) -> tuple[int, int]:
-    return 2 * size[0], 2 * size[1]
+def placed(index: Int64[Tensor, "*N"], size: tuple[int, int]) -> Int64[Tensor, "*N 2"]:
+    """Row and column of the place of an index into the last two axes of such maps."""
+    part, feature = index // (size[0] * size[1]), index % (size[0] * size[1])
+    return torch.stack((2 * (feature // size[1]) + part // 2, 2 * (feature % size[1]) + part % 2), dim=-1)

@@ -40,7 +40,7 @@ def sampled(maps: Tensor) -> Tensor:
 
 
 @kept
-def centres(rows: int, columns: int, device: torch.device, step: int = STEP) -> Float[Tensor, "n 2"]:
-    """Pixels (u, v) that features stand for, row by row; or pixels another step apart."""
+def centres(rows: int, columns: int, device: torch.device) -> Float[Tensor, "n 2"]:
+    """Pixels (u, v) that features stand for, row by row."""
     v, u = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
-    return step * torch.stack((u, v), dim=-1).flatten(0, 1).float() + step // 2 + 0.5
+    return STEP * torch.stack((u, v), dim=-1).flatten(0, 1).float() + STEP // 2 + 0.5
