@@ -142,7 +142,7 @@ class Demo:
                 "/points",
                 points.place,
                 points.colour,
-                point_size=0.004 * extent * self.size.value,
+                point_size=self.size.value * extent / self.result.K[frame, 0, 0] * _spacing(self.result),
                 point_shape="circle",
             )
             self._camera(self.result, frame, extent)
@@ -177,6 +177,11 @@ class Demo:
         """The next time, if it plays."""
         if self.play.value and self.result is not None:
             self.time.value = (int(self.time.value) + 1) % len(self.result.rgb)
+
+
+def _spacing(result: Reconstruction) -> float:
+    """Pixels between points that are drawn."""
+    return max(1.0, float(np.sqrt(np.prod(result.rgb.shape[1:3]) / POINTS)))
 
 
 def _plain(text: str) -> str:

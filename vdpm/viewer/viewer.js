@@ -112,7 +112,7 @@ async function makeClouds(packed, scene, shared) {
   const colours = await unpack(packed.colours);
   const sure = packed.confidence ? (await unpack(packed.confidence)).values : new Uint8Array(T * N).fill(255);
   const depth = data.view.size;
-  const uniforms = { ...shared, size: { value: 0.45 * depth / Math.sqrt(Math.max(N, 1)) } };
+  const uniforms = { ...shared, size: { value: 0.55 * depth / Math.sqrt(Math.max(N, 1)) } };
   const material = shader(CLOUD_VERTEX, CLOUD_FRAGMENT, uniforms);
   const objects = [];
   for (let t = 0; t < T; t++) {

@@ -31,7 +31,7 @@ def viewer_scene(reconstruction: Reconstruction, *, name: str = "reconstruction"
     shown = "" if len(times) == len(reconstruction.rgb) else f", {len(times)} of them shown"
     return ViewerScene(
         title=source or name,
-        note=f"{len(reconstruction.rgb)} frames{shown}; V-DPM, lengths in its own unit",
+        note=f"{len(reconstruction.rgb)} frames{shown}; the unit of length is the reconstruction's own",
         clouds=(_cloud(reconstruction, name, times),),
         up=FLIPPED,
         frame_rate=max(1.0, reconstruction.frame_rate * len(times) / len(reconstruction.rgb)),
