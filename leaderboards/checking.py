@@ -56,7 +56,9 @@ class Submission:
     problems: list[str] = field(default_factory=list)
 
 
-def check(folder: Path, suite_folder: Path | None, sample: int, rng: np.random.Generator) -> Submission:
+def check(
+    folder: Path, suite_folder: Path | None, sample: int, rng: np.random.Generator, data_root: Path | None = None
+) -> Submission:
     """Read a run and check it; `sample` clips are scored again, all of them for 0. Never raises for a bad run."""
     try:
         rows = read_rows(folder / "rows.jsonl")
@@ -68,7 +70,7 @@ def check(folder: Path, suite_folder: Path | None, sample: int, rng: np.random.G
     if problems:
         return Submission(folder=folder, rows=rows, problems=problems)
     try:
-        suite = find_suite(str(suite_folder) if suite_folder else rows[0].suite)
+        suite = find_suite(str(suite_folder) if suite_folder else rows[0].suite, data_root)
     except UserError as error:
         return Submission(folder=folder, rows=rows, problems=[str(error)])
     problems = [*_suite(rows[0], suite), *_method(rows[0]), *_protocols(rows)]

@@ -20,6 +20,7 @@ import tyro
 from leaderboards.checking import Submission, check
 from leaderboards.drill import drill
 from leaderboards.publication import Publication, write_publication
+from leaderboards.words import slug
 from vdpm.errors import UserError, run_command
 from vdpm.files import replacing, sha256
 
@@ -34,6 +35,8 @@ class Config:
     """Folders <out>/<suite>/<method> of runs."""
     suite: Path | None = None
     """Folder of shards, for a run on clips that are no frozen suite."""
+    data_root: Path | None = None
+    """Folder of other people's data sets, for a run on one of them."""
     sample: int = 0
     """Clips that are scored again, chosen at random; 0 is all of them."""
     seed: int = 0
@@ -50,7 +53,7 @@ def add(submission: Submission, config: Config) -> Path:
     """Write rows, record and drawings of a run that was found right."""
     assert submission.suite and submission.method
     row = submission.rows[0]
-    target = config.results / f"{row.suite}-{row.method}.jsonl"
+    target = config.results / f"{slug(row.suite)}-{slug(row.method)}.jsonl"
     splits = drill(submission, config.media)
     with replacing(target) as file:
         file.write((submission.folder / "rows.jsonl").read_bytes())
@@ -77,7 +80,7 @@ def main(config: Config) -> None:
         raise UserError("name runs, as in python leaderboards/submit.py runs/mini/still; --sample is 0 or more")
     refused = []
     for folder in config.run:
-        submission = check(folder, config.suite, config.sample, np.random.default_rng(config.seed))
+        submission = check(folder, config.suite, config.sample, np.random.default_rng(config.seed), config.data_root)
         if submission.problems:
             refused.append(folder)
             print(

@@ -139,9 +139,9 @@ def _cost(board: Board, best: Line) -> Answer:
         for column, interval in known.items()
         if column.metrics != (SECONDS,)
     ]
-    text = f"{cut(best.method.name)}, mean over clips, loading excluded. {'; '.join(rest)}".strip() + (
-        "." if rest else ""
-    )
+    devices = {board.cell(best, column).note for column in known} - {""}
+    where = f" on {cut(devices.pop())}" if len(devices) == 1 else ""
+    text = f"{cut(best.method.name)}{where}, mean over clips; {'; '.join(rest) or 'nothing else was measured'}."
     return Answer(
         question="What does it cost?",
         short=f"{short(seconds.mean)} s a clip" if seconds else "Not measured",
