@@ -5,6 +5,7 @@ of a mirrored world: points, cameras and pixels are mirrored with the images.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
@@ -38,11 +39,11 @@ class Crop:
         rows = np.clip(np.floor(self.top + centres), 0, height - 1).astype(int)
         return rows, np.clip(np.floor(self.left + centres), 0, width - 1).astype(int)
 
-    def stored(self, height: int, width: int) -> Float64[np.ndarray, "size size 2"]:
-        """Where the centres of these are in the crop."""
+    def stored(self, height: int, width: int) -> Float64[np.ndarray, "N 2"]:
+        """Where the centres of these are in the crop, row by row."""
         rows, columns = self.nearest(height, width)
         u, v = (np.array(c) + 0.5 - at for c, at in ((columns, self.left), (rows, self.top)))
-        return np.stack(np.meshgrid(u, v), axis=-1) * (self.size / self.side)
+        return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2) * (self.size / self.side)
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -75,8 +76,15 @@ def colours(rng: np.random.Generator, images: UInt8[np.ndarray, "S H W 3"]) -> F
     mixed = (_mixing(rng).astype(np.float32) @ planes.reshape(3, -1)).reshape(3, frames, height, width)
     noise = rng.uniform(0.0, 0.02) * (rng.random() < 0.5)
     if noise:
-        mixed += np.float32(noise) * rng.standard_normal(mixed.shape, dtype=np.float32)
+        start = int(rng.integers(len(_grain()) - mixed.size)) if mixed.size < len(_grain()) else 0
+        mixed += np.float32(noise) * np.resize(_grain()[start : start + mixed.size], mixed.shape)
     return np.clip(mixed, 0.0, 1.0).swapaxes(0, 1)
+
+
+@lru_cache(maxsize=1)
+def _grain() -> Float32[np.ndarray, " N"]:
+    """Normal noise to take pieces of: drawing as many numbers for each window costs more than all the rest."""
+    return np.random.default_rng(4).standard_normal(1 << 21, dtype=np.float32)
 
 
 def _mixing(rng: np.random.Generator) -> Float64[np.ndarray, "3 3"]:

@@ -75,21 +75,23 @@ def truth(clip: Prepared, places: list[Crop], window: Window, name: str) -> Exam
     body = np.where(seen, clip.body[clip.triangle], -1)
     here = np.empty((*shape, 3), np.float32)
     there = np.empty_like(here)
+    centres = np.ascontiguousarray(pixel_centres(height, width).reshape(-1, 2).T)
     at_target = posed(clip, reference_from_world, target)
     for frame, image in enumerate(clip.triangle):
         now = at_target if frame == target else posed(clip, reference_from_world, frame)
-        where = seen[frame]
-        index = image[where] if not where.all() else image.ravel()
         view = View(
-            K=clip.K[frame], reference_from_camera=reference_from_camera[frame], stored=places[frame].stored(*stored)
+            K=clip.K[frame],
+            reference_from_camera=reference_from_camera[frame],
+            seen=seen[frame].ravel(),
+            stored=places[frame].stored(*stored),
         )
-        points, weights = hit(now, index, view, where)
-        here[frame][where] = points
-        there[frame][where] = points
+        triangle = np.where(seen[frame], image, 0).ravel()
+        points, weights = hit(now, triangle, view, centres)
+        here[frame] = points.reshape(height, width, 3)
+        there[frame] = here[frame]
         if frame != target:
-            there[frame][where] = carried(
-                clip, (frame, target), reference_from_world, index, points, weights, at_target
-            )
+            moved = carried(clip, (frame, target), reference_from_world, triangle, points, weights, at_target)
+            there[frame] = moved.reshape(height, width, 3)
     here[~seen], there[~seen] = 0.0, 0.0
     pixels, depth = projected(there, clip.K[target], invert(reference_from_camera[target]))
     visible = in_sight(pixels, depth, body, (body[target], depth[target]))
@@ -122,17 +124,23 @@ def posed(clip: Prepared, view_from_world: Float64[np.ndarray, "4 4"], frame: in
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The camera of a frame, and where the stored pixels that its own take their triangles from are in its image."""
+    """The camera of a frame and what its N pixels see."""
 
     K: Float64[np.ndarray, "3 3"]
     reference_from_camera: Float64[np.ndarray, "4 4"]
-    stored: Float64[np.ndarray, "H W 2"]
+    seen: Bool[np.ndarray, " N"]
+    """Whether a pixel sees something; what is computed for the others means nothing."""
+    stored: Float64[np.ndarray, "N 2"]
+    """Where in its image the stored pixels are that its own have their triangles from."""
 
 
 def hit(
-    corners: Float64[np.ndarray, "F 3 3"], triangle: Int32[np.ndarray, " N"], view: View, where: Bool[np.ndarray, "H W"]
+    corners: Float64[np.ndarray, "F 3 3"],
+    triangle: Int32[np.ndarray, " N"],
+    view: View,
+    centres: Float64[np.ndarray, "2 N"],
 ) -> tuple[Float32[np.ndarray, "N 3"], Float64[np.ndarray, "3 N"]]:
-    """Where the rays through the pixel centres `where` meet their triangles: points, and barycentric weights.
+    """Where the rays through pixel centres meet their triangles: points, and barycentric weights.
 
     With the camera at the origin and corners a, b, c a ray d meets the plane at weights d (b x c), d (c x a), d (a x b)
     up to their sum (Cramer's rule for [a b c] w = d), and after det [a b c] over that sum of its lengths. A ray that misses
@@ -143,15 +151,15 @@ def hit(
     a, b, c = np.moveaxis(corners - eye, (1, 2), (0, 1))
     edges = [_cross(b, c), _cross(c, a), _cross(a, b)]
     volumes = np.stack([rays.T @ edge for edge in edges])
-    centres = pixel_centres(*where.shape)[where].T
     weights = _weights(volumes, triangle, *centres)
     total = weights.sum(axis=0)
+    total[total == 0] = 1.0  # where nothing is seen
     length = np.einsum("af,af->f", a, edges[0]).take(triangle) / total
     points = (rays[:, :1] * centres[0] + rays[:, 1:2] * centres[1] + rays[:, 2:]) * length + eye[:, None]
     weights /= total
-    missed = np.flatnonzero(np.minimum(np.minimum(weights[0], weights[1]), weights[2]) < 0)
+    missed = np.flatnonzero((np.minimum(np.minimum(weights[0], weights[1]), weights[2]) < 0) & view.seen)
     if len(missed):
-        start = _weights(volumes, triangle[missed], *view.stored[where][missed].T)
+        start = _weights(volumes, triangle[missed], *view.stored[missed].T)
         start = np.clip(start / start.sum(axis=0), 0.0, 1.0)
         step = weights[:, missed] - start
         room = np.divide(-start, step, out=np.ones_like(step), where=step < 0)
