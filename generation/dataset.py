@@ -119,14 +119,14 @@ class Dataset:
             "substituted": {name: why for name, _, meta in clips if (why := meta.get("substituted"))},
         }
 
-    def room(self, reserve_mb: int) -> None:
+    def room(self, reserve_mb: float) -> None:
         """Raises `UserError` when the disk has no more room than joining what waits needs, and a reserve."""
         waiting = sum(path.stat().st_size for path in self.staging.glob("*.tar"))
         free = shutil.disk_usage(self.staging).free
         if free < waiting + reserve_mb * 1_000_000:
             raise UserError(
                 f"{free / 1e6:.0f} MB are free at {self.staging}: joining shards needs {waiting / 1e6:.0f} and --reserve "
-                f"keeps {reserve_mb}; free some space, what was finished is kept"
+                f"keeps {reserve_mb:g}; free some space, what was finished is kept"
             )
 
     def _join(self, shard: Id, new: dict[str, Path]) -> None:

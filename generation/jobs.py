@@ -18,7 +18,7 @@ class Limits:
     """MB after which a worker is replaced when its clip is finished: Blender leaks."""
     recycle_clips: int = 16
     """Clips after which a worker is replaced."""
-    reserve: int = 500
+    reserve: float = 500
     """MB of disk that are left free: the run stops before."""
 
 

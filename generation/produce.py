@@ -3,10 +3,13 @@
 import sys
 from collections import Counter
 
+from tqdm import tqdm
+
 from generation import executors
 from generation.dataset import Dataset, Id, shard_of
 from generation.jobs import Plan
 from generation.progress import Progress, reasons
+from generation.store import Folder
 from vdpm.errors import UserError
 
 SUBSTITUTED_STATUS = 3
@@ -47,8 +50,18 @@ def _make(dataset: Dataset, wanted: list[Id], missing: list[Id], executor: str, 
         shard = shard_of((outcome.job.family, outcome.job.index))
         unfinished[shard] -= 1
         if not unfinished[shard]:
-            dataset.pack([clip for clip in wanted if shard_of(clip) == shard])
+            _pack(dataset, [clip for clip in wanted if shard_of(clip) == shard])
         dataset.room(plan.limits.reserve)
+
+
+def _pack(dataset: Dataset, clips: list[Id]) -> None:
+    """A store elsewhere that refuses a shard now may take it at the end of the run: until then its clips wait here."""
+    try:
+        dataset.pack(clips)
+    except UserError as error:
+        if isinstance(dataset.store, Folder):
+            raise
+        tqdm.write(f"for now: {error}", file=sys.stderr)
 
 
 def _report(dataset: Dataset, wanted: list[Id], progress: Progress) -> None:

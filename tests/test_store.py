@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +25,7 @@ from generation.produce import produce
 from tests.tiny import tiny_clip
 from vdpm.errors import UserError
 from vdpm.files import sha256
-from vdpm.storage import decode, encode, write_shard
+from vdpm.storage import decode, encode, read_members, write_shard
 
 FRAMES = 3
 RECIPE = Recipe(seed=0, resolution=(32, 24), frames=FRAMES, samples=1)
@@ -298,6 +300,53 @@ def test_a_run_says_how_many_were_substituted_and_why(tmp_path, monkeypatch, cap
     }
     told = json.loads((tmp_path / "status.json").read_text())
     assert (told["done"], told["wanted"], told["substituted"], told["refused"]) == (5, 5, 2, 2)
+
+
+def test_a_run_goes_on_while_its_store_refuses(bucket, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(store, "PAUSES", (0.01,))
+    make = executor(monkeypatch, {})
+    dataset = Dataset(bucket[0], RECIPE, tmp_path)
+    wanted = [*clips(0), *clips(0, family="soft")]
+    pack, packs = dataset.pack, []
+
+    def pack_in_trouble(ids: list[Id]) -> None:
+        packs.append(ids)
+        bucket[1].left = 10_000 if len(packs) == 1 else 0
+        pack(ids)
+
+    monkeypatch.setattr(dataset, "pack", pack_in_trouble)
+    produce(dataset, wanted, "local", PLAN, quiet=True)
+    assert len(make) == 2 and "for now: s3://" in capsys.readouterr().err
+    assert [name for name in dataset.store.names() if name.endswith(".tar")] == [
+        "kubric_f-000000.tar",
+        "soft-000000.tar",
+    ]
+    assert not list(tmp_path.glob("*.tar"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_gets_full_ends_the_run_and_spoils_nothing(tmp_path, monkeypatch):
+    """A real file system of 256 kB, without a reserve and with one."""
+    executor(monkeypatch, {})
+    for reserve, words in ((0, "No space left on device|MB are free"), (0.1, "MB are free")):
+        disk = tmp_path / f"disk{reserve}"
+        disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=False)
+        if mounted.returncode:
+            pytest.skip("mounting is not allowed here")
+        try:
+            dataset = Dataset(str(disk), RECIPE)
+            with pytest.raises(UserError, match=words):
+                produce(
+                    dataset, clips(*range(40)), "local", Plan(workers=1, limits=Limits(reserve=reserve)), quiet=True
+                )
+            for path in disk.rglob("*.tar"):
+                assert [name for name, _ in read_members(path)]
+            assert not list(disk.rglob("*.part"))
+            if reserve:
+                assert dataset.manifest(("kubric_f", 0))["clips"]
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_failed_clips_do_not_stop_the_others(tmp_path, monkeypatch):

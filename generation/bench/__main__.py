@@ -88,7 +88,8 @@ def measured(task: Task) -> list[tuple[Cost, dict[str, np.ndarray]]]:
     )  # fmt: skip
     if done.returncode:
         raise UserError(f"the view {task.view!r} ended with status {done.returncode}; its message is above")
-    costs = [Cost(**json.loads(line)) for line in done.stdout.splitlines()]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]  # Blender says farewell too
+    costs = [Cost(**json.loads(line)) for line in lines]
     return [(cost, dict(np.load(f"{task.out}.{number}.npz", allow_pickle=False))) for number, cost in enumerate(costs)]
 
 
