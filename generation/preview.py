@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from vdpm import derive
 from vdpm.clip import Clip
+from vdpm.colouring import body_picture, depth_picture, flow_picture, track_picture
 from vdpm.errors import UserError, run_command
 from vdpm.movies import write_movie
-from vdpm.picture import body_picture, depth_picture, flow_picture, track_picture
 from vdpm.storage import read_shard
 from vdpm.viewer.maps import cloud_of_clip
 from vdpm.viewer.scene import Panel, ViewerScene

@@ -8,27 +8,27 @@ import numpy as np
 from PIL import Image
 
 from tests.tiny import tiny_clip
-from vdpm import picture
+from vdpm import colouring, picture
 from vdpm.storage import encode, write_shard
 
 CLIP = tiny_clip(frames=4)
 
 
 def test_near_is_red_far_is_blue_unknown_is_grey():
-    colours = picture.depth_picture(np.array([[1.0, 6.0, 10.0, np.nan]]))
+    colours = colouring.depth_picture(np.array([[1.0, 6.0, 10.0, np.nan]]))
     assert colours[0, 0, 0] > colours[0, 0, 2]
     assert colours[0, 1, 2] >= colours[0, 1, 0]
-    np.testing.assert_array_equal(colours[0, 3], picture.UNKNOWN)
+    np.testing.assert_array_equal(colours[0, 3], colouring.UNKNOWN)
 
 
 def test_opposite_flows_have_opposite_hues_and_no_flow_is_white():
-    colours = picture.flow_picture(np.array([[[5.0, 0.0], [-5.0, 0.0], [0.0, 0.0], [np.nan, np.nan]]])).astype(int)
+    colours = colouring.flow_picture(np.array([[[5.0, 0.0], [-5.0, 0.0], [0.0, 0.0], [np.nan, np.nan]]])).astype(int)
     np.testing.assert_allclose(colours[0, 0] + colours[0, 1], 255, atol=3)
-    assert colours[0, 2].min() > 250 and colours[0, 3].max() == picture.UNKNOWN
+    assert colours[0, 2].min() > 250 and colours[0, 3].max() == colouring.UNKNOWN
 
 
 def test_bodies_have_colours_of_their_own():
-    colours = picture.body_picture(np.array([[-1, 0, 1, 2, 3]], np.int32))[0]
+    colours = colouring.body_picture(np.array([[-1, 0, 1, 2, 3]], np.int32))[0]
     assert len({tuple(colour) for colour in colours.tolist()}) == 5
 
 
