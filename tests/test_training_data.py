@@ -1,7 +1,10 @@
 """The stream of training batches: its order, and the laws that every batch obeys whatever its source."""
 
 from dataclasses import fields, replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -107,3 +110,20 @@ def test_cameras_project_points_to_pixels():
         image = 24 * (1 + seen[..., :2] / seen[..., 2:] / half.flip(-1))
         visible = batch.visible[window]
         assert (image - batch.pixels[window])[visible].abs().max() < 0.02
+
+
+def test_shards_behind_addresses(tmp_path):
+    """Fetched once over a real connection, then the same stream as from the folder."""
+    handler = partial(SimpleHTTPRequestHandler, directory=MINI)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/kubric_f-{{000000..000000}}.tar"
+        config = DataConfig(sources=f"{address}:0.5", batch=1, frames=(2,), size=32, cache=tmp_path)
+        remote = some(config)
+        with pytest.raises(UserError, match="cannot fetch"):
+            some(replace(config, sources=address.replace("kubric", "nothing")))
+        server.shutdown()
+    assert all(map(same, remote, some(replace(config, sources=MINI))))
+    assert all(map(same, remote, some(config)))  # the server is gone
+    with pytest.raises(UserError, match="cache"):
+        some(replace(config, cache=None))

@@ -21,8 +21,9 @@ from vdpm.errors import UserError
 from vdpm.training import augment, order, procedural, rendered, shards, windows
 from vdpm.training.example import Example, collate
 from vdpm.training.prepared import Cache, prepare
+from vdpm.training.remote import fetched, is_remote
 from vdpm.training.sample import Batch
-from vdpm.training.windows import Reference
+from vdpm.training.windows import Reference, Times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ class DataConfig:
     """What a stream of batches is made of."""
 
     sources: str = "procedural"
-    """Folders of shards, or `procedural`, each with a weight: "procedural:0.5 data/train:0.3 data/other:0.2"."""
+    """Folders of shards, addresses of shards (https://host/train-{000..012}.tar), or `procedural`, each with a weight:
+    "procedural:0.5 data/train:0.3 data/other:0.2"."""
     batch: int = 2
     """Windows a batch."""
     frames: tuple[int, ...] = (5,)
@@ -41,10 +43,14 @@ class DataConfig:
     """Frames of the clip from one frame of a window to the next, lowest and highest."""
     reference: Reference = "any-of-both"
     """Which frame of a window is the first of the batch, whose camera is the frame of all points."""
+    times: Times = "any"
+    """Whose time Q is asked for."""
+    clips: int = 0
+    """Use no more clips of each folder, the same ones for every seed and more of the same for more; 0 for all."""
     workers: int = 0
     """Processes that make batches, one thread each; 0 makes them in this one."""
     cache: Path | None = None
-    """Folder to keep prepared clips in, about 1 MB each at 128 x 128 pixels and 20 frames; halves the work of a worker."""
+    """Folder to keep prepared clips in, about 1 MB each at 128 x 128 pixels and 20 frames; and shards from addresses."""
 
 
 @runtime_checkable
@@ -65,8 +71,10 @@ class Source(Protocol):
 class Rendered:
     """The clips of a folder of shards."""
 
-    def __init__(self, folder: Path, cache: Cache | None):
-        self.entries, self.cache = shards.index(folder), cache
+    def __init__(self, folder: Path, cache: Cache | None, clips: int = 0):
+        entries = shards.index(folder)
+        kept = np.random.default_rng(0).permutation(len(entries))[: clips or None]
+        self.entries, self.cache = tuple(entries[place] for place in sorted(kept)), cache
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -99,7 +107,7 @@ def parse(sources: str) -> dict[str, float]:
     """Names of sources and their weights. Raises `UserError` for a weight that is not positive or a name given twice."""
     found: dict[str, float] = {}
     for word in sources.split():
-        match = re.fullmatch(r"(?P<name>.+?)(:(?P<weight>[0-9.]+))?", word)
+        match = re.fullmatch(r"(?P<name>.+?)(:(?P<weight>[0-9]*\.?[0-9]+))?", word)
         assert match is not None
         weight = float(match["weight"] or 1.0)
         if weight <= 0 or match["name"] in found:
@@ -112,9 +120,12 @@ def parse(sources: str) -> dict[str, float]:
     return found
 
 
-def open_source(name: str, cache: Path | None) -> Source:
-    """The source of a name. Raises `UserError` when it is neither `procedural` nor a folder with clips."""
-    return Procedural() if name == "procedural" else Rendered(Path(name), Cache(folder=cache) if cache else None)
+def open_source(name: str, cache: Path | None, clips: int = 0) -> Source:
+    """The source of a name. Raises `UserError` when it is neither `procedural` nor a place with clips."""
+    if name == "procedural":
+        return Procedural()
+    folder = fetched(name, cache) if is_remote(name) else Path(name)
+    return Rendered(folder, Cache(folder=cache) if cache else None, clips)
 
 
 class Stream:
@@ -124,7 +135,7 @@ class Stream:
         weights = parse(config.sources)
         self.config, self.seed = config, seed
         self.weights = tuple(weights.values())
-        self.sources = [open_source(name, config.cache) for name in weights]
+        self.sources = [open_source(name, config.cache, config.clips) for name in weights]
 
     def __getitem__(self, number: int) -> Batch:
         """Batch of a number."""
@@ -139,7 +150,7 @@ class Stream:
         which, nth = order.place(self.weights, self.seed, number)
         source = self.sources[which]
         clip = order.clip(self.seed, which, nth, len(source)) if len(source) < 1 << 32 else nth
-        window = windows.draw(rng, source.length(clip), length, config.strides, config.reference)
+        window = windows.draw(rng, source.length(clip), length, config.strides, config.reference, config.times)
         example = source.example(clip, window, config.size, rng)
         return augment.mirrored(example) if rng.random() < 0.5 else example
 

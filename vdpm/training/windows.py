@@ -8,6 +8,9 @@ import numpy as np
 Reference = Literal["central", "first", "any-of-both"]
 """Which frame of a window is the reference view: the central one as in V-DPM's training, the first as in benchmarks."""
 
+Times = Literal["any", "other", "last"]
+"""Whose time Q is asked for: that of any frame, of any but the reference, or of the last frame of the video."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
@@ -21,11 +24,16 @@ class Window:
 
 
 def draw(
-    rng: np.random.Generator, clip_length: int, length: int, strides: tuple[int, int], reference: Reference
+    rng: np.random.Generator,
+    clip_length: int,
+    length: int,
+    strides: tuple[int, int],
+    reference: Reference,
+    times: Times = "any",
 ) -> Window:
     """A window of `length` frames at an even stride, somewhere in the clip; the stride is as large as fits at most.
 
-    The video runs backwards half of the time. The target time is that of any frame, so that it is a frame's own time once
+    The video runs backwards half of the time. Where the target time is that of any frame, it is a frame's own time once
     in `length` times.
     """
     if clip_length < length:
@@ -42,6 +50,13 @@ def draw(
     stamps = stride * (np.asarray(order) - first)
     return Window(
         frames=tuple(int(frame) for frame in frames[order]),
-        target=int(rng.integers(length)),
+        target=_target(rng, order, times),
         stamps=tuple(int(stamp) for stamp in stamps),
     )
+
+
+def _target(rng: np.random.Generator, order: list[int], times: Times) -> int:
+    """Place in the order of a window."""
+    if times == "last":
+        return order.index(len(order) - 1)
+    return int(rng.integers(1, len(order)) if times == "other" and len(order) > 1 else rng.integers(len(order)))
