@@ -37,14 +37,15 @@ class Config:
 
 
 def write_site(out: Path, files: dict[Path, bytes]) -> None:
-    """Write what differs, and delete pages of methods, protocols and clips that are no more."""
+    """Write what differs, and delete pages of methods, protocols and clips that are no more, if the folder is such a site."""
+    ours = (out / "leaderboard.md").is_file() and (out / "assets" / "page.js").is_file()
     for path, content in files.items():
         if not (out / path).is_file() or (out / path).read_bytes() != content:
             with replacing(out / path) as file:
                 file.write(content)
     for pages in ("methods/*", "protocols/*", "figures/*", "tables/*", "assets/*", "clips/*/*.html"):
         for path in sorted(out.glob(pages)):
-            if path.relative_to(out) not in files:
+            if ours and path.is_file() and path.relative_to(out) not in files:
                 path.unlink()
 
 

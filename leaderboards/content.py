@@ -49,7 +49,9 @@ def collect(results: Path, more: tuple[Path, ...]) -> list[Row]:
     files = [*sorted(results.glob("*.jsonl")), *more]
     rows = [row for file in files for row in read_rows(file)]
     if not rows:
-        raise UserError(f"no result rows in {results}; make some with python benchmark/run.py --method still --publish")
+        raise UserError(
+            f"no result rows in {results}; make some with python benchmark/run.py --method still, then python leaderboards/submit.py runs/mini/still"
+        )
     twice = [key for key, count in Counter(map(_key, rows)).items() if count > 1]
     if twice:
         raise UserError(f"{len(twice)} rows are there more than once, first {' '.join(twice[0])}; name each file once")

@@ -17,6 +17,8 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from benchmark.registry import method_names
+from benchmark.rows import Row
 from leaderboards.checking import Submission, check
 from leaderboards.drill import drill
 from leaderboards.publication import Publication, write_publication
@@ -57,15 +59,21 @@ def add(submission: Submission, config: Config) -> Path:
     splits = drill(submission, config.media)
     with replacing(target) as file:
         file.write((submission.folder / "rows.jsonl").read_bytes())
-    protocols = " ".join(dict.fromkeys(each.protocol for each in submission.rows))
-    command = f"python benchmark/run.py --method {shlex.quote(row.method)} --suite {shlex.quote(row.suite)} --protocols {protocols}"
     publication = Publication(
         suite=row.suite, suite_version=row.suite_version, method=row.method, method_version=row.method_version,
-        rows_sha256=sha256(target), predictions=submission.predictions, rescored=submission.rescored, command=command,
-        device=_device(submission), weights=submission.weights, splits=splits,
+        rows_sha256=sha256(target), predictions=submission.predictions, rescored=submission.rescored,
+        command=_command(submission.rows), device=_device(submission), weights=submission.weights, splits=splits,
     )  # fmt: skip
     write_publication(target.with_suffix(".json"), publication)
     return target
+
+
+def _command(rows: list[Row]) -> str:
+    """What makes such rows again; a method that is no file of ours comes as a folder of answers."""
+    method = shlex.quote(rows[0].method)
+    named = method if rows[0].method in method_names() else f"folder --predictions DIR --name {method}"
+    protocols = " ".join(dict.fromkeys(row.protocol for row in rows))
+    return f"python benchmark/run.py --method {named} --suite {shlex.quote(rows[0].suite)} --protocols {protocols}"
 
 
 def _device(submission: Submission) -> str:

@@ -243,6 +243,12 @@ def test_pages_of_what_is_no_more_vanish_and_drawings_stay(tmp_path: Path):
     assert not (site / "methods" / "better-v1.html").exists() and drawing.exists()
 
 
+def test_a_folder_that_is_no_site_loses_nothing(tmp_path: Path):
+    (tmp_path / "site" / "figures").mkdir(parents=True)
+    (tmp_path / "site" / "figures" / "mine.svg").write_text("mine")
+    assert (built(tmp_path, rows()) / "figures" / "mine.svg").read_text() == "mine"
+
+
 def test_pages_stand_alone(tmp_path: Path):
     site = built(tmp_path, rows())
     for path in site.rglob("*.html"):
@@ -323,7 +329,7 @@ def test_bad_rows_are_refused_by_place(tmp_path: Path, line: str, message: str):
 def test_no_rows_at_all_says_how_to_make_some(tmp_path: Path):
     done = shell("--results", tmp_path, "--out", tmp_path / "site")
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert "python benchmark/run.py --method still --publish" in done.stderr
+    assert "python leaderboards/submit.py runs/mini/still" in done.stderr
 
 
 def test_an_unwritable_place_is_one_line(tmp_path: Path):

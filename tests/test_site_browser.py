@@ -159,7 +159,8 @@ def test_group_headings_span_the_columns_that_are_shown(page: Any, made: Path):
 def test_dangerous_names_do_no_harm(page: Any, made: Path):
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    for path in sorted(made.rglob("*.html")):
+    pages = [made / name for name in ("index.html", "compare.html", "problems.html", "clips/index.html")]
+    for path in [*pages, *(next(made.glob(f"{folder}/*alert*")) for folder in ("methods", "clips/first"))]:
         go(page, path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     assert not dialogs
@@ -244,12 +245,19 @@ def test_clip_pages_are_light(page: Any):
         assert path.stat().st_size + own + shared + assets <= 3_000_000, path
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_no_serious_violation(browser: Any, theme: str):
+SOME = ["index.html", "reported.html", "methods/plane-v1.html"]
+SLOWLY = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("theme", "pages"),
+    [("light", SOME), pytest.param("light", PAGES, marks=SLOWLY), pytest.param("dark", PAGES, marks=SLOWLY)],
+)
+def test_axe_finds_no_serious_violation(browser: Any, theme: str, pages: list[str]):
     """On every kind of page; axe is run in the page, beside the content-security policy, which would refuse it."""
     context = browser.new_context(bypass_csp=True, color_scheme=theme)
     opened, found = context.new_page(), []
-    for name in [*PAGES, str(drawn_clip().relative_to(SITE))]:
+    for name in [*pages, str(drawn_clip().relative_to(SITE))]:
         go(opened, SITE / name)
         opened.add_script_tag(path=str(AXE))
         result = opened.evaluate("axe.run(document, {iframes: false, resultTypes: ['violations']})")
@@ -263,7 +271,7 @@ def test_axe_finds_no_serious_violation(browser: Any, theme: str):
 
 def test_pages_fit_on_a_phone(browser: Any):
     opened = browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True)
-    for name in PAGES:
+    for name in SOME:
         go(opened, SITE / name)
         assert opened.evaluate("document.documentElement.scrollWidth") <= 390, name
     opened.close()
