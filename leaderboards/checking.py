@@ -255,7 +255,8 @@ def _difference(handed: Row, again: Row) -> str:
         if not math.isclose(handed.value, again.value, rel_tol=tolerance, abs_tol=1e-9):
             return f"{place} says {handed.value}, the prediction file gives {again.value}"
         if handed.count != again.count or handed.family != again.family:
-            return f"{place} says count {handed.count} and family {handed.family}, scored again: {again.count}, {again.family}"
+            said, found = (f"count {row.count}, family {row.family}" for row in (handed, again))
+            return f"{place} says {said}, scored again: {found}"
     return ""
 
 

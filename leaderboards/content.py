@@ -50,7 +50,8 @@ def collect(results: Path, more: tuple[Path, ...]) -> list[Row]:
     rows = [row for file in files for row in read_rows(file)]
     if not rows:
         raise UserError(
-            f"no result rows in {results}; make some with python benchmark/run.py --method still, then python leaderboards/submit.py runs/mini/still"
+            f"no result rows in {results}; make some with python benchmark/run.py --method still, then python "
+            "leaderboards/submit.py runs/mini/still"
         )
     twice = [key for key, count in Counter(map(_key, rows)).items() if count > 1]
     if twice:

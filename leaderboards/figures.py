@@ -122,7 +122,8 @@ def groups(board: Board, scores: Scores, families: dict, name: str, by: str) -> 
         if main:
             _bars(axes, board, scores, main, lines, dict(sorted(kinds.items())))
             axes.set_xlabel(_axis(main))
-        caption = f"{_axis(main) if main else 'Scores'} of each {by}, mean over its clips; bars go from the truth, 0, to worse."
+        what = _axis(main) if main else "Scores"
+        caption = f"{what} of each {by}, mean over its clips; bars go from the truth, 0, to worse."
         return finish(
             figure,
             name,

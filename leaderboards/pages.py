@@ -12,7 +12,10 @@ from leaderboards.columns import Column
 from leaderboards.words import cut, short, slug, span
 
 HERE = Path(__file__).resolve().parent
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; base-uri 'none'; "
+    "form-action 'none'"
+)
 
 
 def protocol_page(protocol: str, version: str) -> str:
