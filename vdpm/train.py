@@ -41,6 +41,8 @@ class Config:
     """Windows that go through the network together; those of the preset by default."""
     frames: tuple[int, ...] = ()
     """Lengths of windows; those of the preset by default."""
+    only: tuple[str, ...] = ()
+    """Parts of the network that learn, as in motion; all by default."""
     lr: float = 0.0
     """Full height of the learning rate; that of the preset by default."""
     seed: int = 0
@@ -71,7 +73,7 @@ def plan(config: Config) -> "tuple[Preset, DataConfig]":
             raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: must be 1 or more")
     if config.engine not in ("auto", "ddp", "fsdp"):
         raise UserError(f"--engine {config.engine}: choose ddp, fsdp or auto")
-    asked = {name: getattr(config, name) for name in ("steps", "batch", "frames", "lr")}
+    asked = {name: getattr(config, name) for name in ("steps", "batch", "frames", "lr", "only")}
     preset = replace(preset, **{name: value for name, value in asked.items() if value})
     data = DataConfig(
         sources=" ".join(config.data),
@@ -113,7 +115,9 @@ def main(config: Config) -> None:
                 file=sys.stderr,
             )
         start = trainer.progress.step * preset.accumulate + place.rank
-        trainer.train(batches(data, config.seed, start, place.world), Pace(log=config.log_every, save=config.save_every))
+        trainer.train(
+            batches(data, config.seed, start, place.world), Pace(log=config.log_every, save=config.save_every)
+        )
 
 
 def write_config(config: Config) -> None:

@@ -22,7 +22,10 @@ class Learner(nn.Module):
     def __init__(self, network: Network, preset: Preset) -> None:
         super().__init__()
         self.network, self.preset = network, preset
-        network.aggregator.patch_embed.requires_grad_(not preset.frozen_vision)
+        for name, part in network.named_children():
+            part.requires_grad_(not preset.only or name in preset.only)
+        if preset.frozen_vision:
+            network.aggregator.patch_embed.requires_grad_(False)
         network.aggregator.patch_embed.mask_token.requires_grad_(False)  # read by nobody
         if preset.checkpointing:
             for block in blocks(network):

@@ -77,9 +77,6 @@ class Tally:
         self.sums[name] = self.sums.get(name, 0.0) + value
         self.counts[name] = self.counts.get(name, 0.0) + count
 
-    def means(self) -> dict[str, float]:
-        return {name: total / self.counts[name] for name, total in self.sums.items() if self.counts[name]}
-
 
 class Trainer:
     """A run: its model, its optimiser, where it is and where it writes."""
@@ -143,7 +140,8 @@ class Trainer:
 
     def update(self) -> None:
         """Clip and step."""
-        norms = [self.clipped(part) for part in self.network.children()]
+        learning = [part for part in self.network.children() if any(p.requires_grad for p in part.parameters())]
+        norms = [self.clipped(part) for part in learning]
         norm, progress = math.hypot(*norms), self.progress
         self.check(norm, "gradient", EXPLOSION * progress.norm if progress.step > SETTLED else math.inf)
         progress.norm = norm if not progress.step else 0.98 * progress.norm + 0.02 * norm
@@ -182,7 +180,7 @@ class Trainer:
         progress = self.progress
         if progress.step % pace.log and progress.step != self.preset.steps:
             return
-        means = self.joint(self.tally.means())
+        means = self.joint(self.tally)
         self.tally = Tally()
         if self.journal is None:
             return
@@ -194,7 +192,8 @@ class Trainer:
         speed = progress.windows / max(progress.seconds, 1e-9)
         bar.set_postfix(loss=means["loss"], motion=means.get("displacement_error", math.nan), per_s=f"{speed:.1f}")
 
-    def joint(self, means: dict[str, float]) -> dict[str, float]:
-        """Means over the processes."""
-        values = torch.tensor(list(means.values()), dtype=torch.float64)
-        return dict(zip(means, self.place.mean(values.to(self.place.device)).tolist(), strict=True))
+    def joint(self, tally: Tally) -> dict[str, float]:
+        """Means over the batches of all processes; all of them count the same names."""
+        both = torch.tensor([list(tally.sums.values()), list(tally.counts.values())], dtype=torch.float64)
+        sums, counts = self.place.mean(both.to(self.place.device)).tolist()
+        return {name: part / count for name, part, count in zip(tally.sums, sums, counts, strict=True) if count}

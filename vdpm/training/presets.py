@@ -39,6 +39,8 @@ class Preset:
     half_heads: bool = False
     checkpointing: bool = False
     """Blocks are computed twice instead of remembered."""
+    only: tuple[str, ...] = ()
+    """Parts of the network that learn; all when none is named."""
     frozen_vision: bool = False
     """The vision transformer does not learn."""
 
