@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.tiny import tiny_clip
+from vdpm.storage import encode, write_shard
 from vdpm.training import windows
 from vdpm.training.ablations import COLUMNS, VARIANTS, Config, main, planned, write_table
 from vdpm.training.data import DataConfig, Rendered, Stream
@@ -56,7 +58,11 @@ def test_the_table_has_finished_runs_only(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_variant_is_trained_and_scored(tmp_path: Path):
-    config = Config(out=tmp_path, steps=2, seeds=(0,), only=("clips-50",), data=("benchmark/frozen/mini",), workers=0)
+    write_shard(tmp_path / "suite" / "clips.tar", [("a-0-0", encode(tiny_clip(frames=4, name="a-0-0")))])
+    config = Config(
+        out=tmp_path, steps=2, seeds=(0,), only=("clips-50",), data=("benchmark/frozen/mini",), workers=0,
+        suite=str(tmp_path / "suite"),
+    )  # fmt: skip
     try:
         main(config)
     except ValueError as error:  # two steps from nothing may see things behind the camera, which the benchmark refuses
