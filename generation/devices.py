@@ -1,21 +1,13 @@
 """What renders: `--device` and `--engine`, chosen aloud. Nothing falls back to something else in silence.
 
-    python -m generation.devices --device auto
-
-prints the device that would be taken, or says why there is none. Blender is a global of the process that imports it, so
-those who must not import it ask this way (`resolve`).
+Blender is a global of the process that imports it, so those who must not import it ask another process (`resolve`).
 """
 
 import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import tyro
-
-from vdpm.errors import UserError, run_command, unknown
+from vdpm.errors import UserError, unknown
 
 ENGINES = ("cycles", "eevee")
 GPUS = ("optix", "cuda", "hip", "metal")
@@ -43,7 +35,7 @@ def resolve(device: str, engine: str) -> str:
     if device == "cpu" and engine == "cycles":
         return device
     asked = subprocess.run(
-        [sys.executable, "-m", "generation.devices", "--device", device, "--engine", engine],
+        [sys.executable, "-m", "generation.trial", "--device", device, "--engine", engine],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if asked.returncode == 0:
@@ -98,49 +90,3 @@ def _preferences() -> Any:
 
     preferences: Any = bpy.context.preferences
     return preferences.addons["cycles"].preferences
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """The command line."""
-
-    device: str = "auto"
-    """auto, cpu, optix, cuda, hip or metal."""
-    engine: str = "cycles"
-    """cycles or eevee."""
-
-
-def main(config: Config) -> None:
-    """Print the device. For EEVEE, render something small: that Blender starts says nothing about OpenGL."""
-    bpy: Any
-    import bpy
-
-    check(config.device, config.engine)
-    scene = bpy.context.scene
-    if config.engine == "eevee":
-        device = "cpu" if config.device == "auto" else config.device
-        _try_eevee(scene)
-    else:
-        device = config.device
-        if device == "auto":
-            device = next((gpu for gpu in GPUS if available(gpu)), "cpu")
-        apply(scene, device)
-    print(device)
-
-
-def _try_eevee(scene: Any) -> None:
-    bpy: Any
-    import bpy
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trial.png"
-        scene.render.engine, scene.render.filepath = "BLENDER_EEVEE_NEXT", str(path)
-        scene.render.resolution_x = scene.render.resolution_y = 8
-        scene.eevee.taa_render_samples = 1
-        bpy.ops.render.render(write_still=True)
-        if not path.exists():
-            raise UserError("--engine eevee: Blender rendered nothing")
-
-
-if __name__ == "__main__":
-    run_command(lambda: main(tyro.cli(Config, description=__doc__)))

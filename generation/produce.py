@@ -5,7 +5,7 @@ from collections import Counter
 
 from tqdm import tqdm
 
-from generation import executors
+from generation import executing
 from generation.dataset import Dataset, Id, shard_of
 from generation.jobs import Plan
 from generation.progress import Progress, reasons
@@ -42,7 +42,7 @@ def _make(dataset: Dataset, wanted: list[Id], missing: list[Id], executor: str, 
     unfinished = Counter(shard_of(clip) for clip in missing)
     failed_in_a_row = 0
     dataset.room(plan.limits.reserve)
-    for outcome in executors.load(executor)(jobs, plan) if jobs else ():
+    for outcome in executing.load(executor)(jobs, plan) if jobs else ():
         progress.tell(outcome)
         failed_in_a_row = failed_in_a_row + 1 if outcome.failure else 0
         if failed_in_a_row == FAILED_IN_A_ROW:

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import tyro
 
-from generation import choice, devices, executors, families
+from generation import choice, devices, executing, families
 from generation.dataset import CLIPS_PER_SHARD, Dataset, Id, shard_of, shards_of
 from generation.jobs import Limits, Plan
 from generation.library import open_library
@@ -91,7 +91,7 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
     ):
         if getattr(config, name) < lowest:
             raise UserError(f"--{name} {getattr(config, name)}: must be {lowest} or more ({hint})")
-    executors.check(config.executor)
+    executing.check(config.executor)
     devices.check(config.device, config.engine)
     size = re.fullmatch(r"(\d{2,4})x(\d{2,4})", config.resolution)
     if size is None:

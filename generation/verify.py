@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import tyro
 from tqdm import tqdm
 
-from generation import executors, families
+from generation import executing, families
 from generation.dataset import Dataset, Id, clips_of, is_manifest, open_recipe, shard_name
 from generation.jobs import Limits, Plan
 from generation.make import clip_name
@@ -140,7 +140,7 @@ def never_made(dataset: Dataset, config: Config) -> list[Id]:
 
 def main(config: Config) -> None:
     """Look, tell, and repair if asked to."""
-    executors.check(config.executor)
+    executing.check(config.executor)
     dataset = Dataset(config.out, open_recipe(config.out), config.staging)
     shards = shards_there(dataset)
     found = [inspect(dataset, shard) for shard in tqdm(shards, unit="shard", disable=config.quiet)]

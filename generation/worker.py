@@ -7,14 +7,12 @@ then {"made": ...}, {"error": ...} or {"stop": ...}.
 
 import json
 import os
-import queue
 import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,9 +21,7 @@ from typing import IO, Any
 import psutil
 
 from generation.jobs import Job, Limits, Outcome
-from generation.make import NoScene, Recipe, make_clip
 from vdpm.errors import UserError
-from vdpm.storage import encode, write_shard
 
 TRIES = 2
 """Times that a scene is tried before the next draw takes its place."""
@@ -36,7 +32,7 @@ SUBSTITUTES = 3
 WATCH_SECONDS = 0.2
 START_SECONDS = 300.0
 """What a process may take, besides the time-out, until it draws its first scene."""
-CHILD = (sys.executable, "-m", "generation.worker")
+CHILD = (sys.executable, "-m", "generation.working")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +83,7 @@ class Worker:
     def _try(self, job: Job, skipped: dict[int, str]) -> dict[str, Any] | Lost:
         process = self._child()
         try:
-            _send(process.stdin, {**asdict(job), "path": str(job.path), "skipped": sorted(skipped.items())})
+            send(process.stdin, {**asdict(job), "path": str(job.path), "skipped": sorted(skipped.items())})
             return self._watch(process)
         except BrokenPipeError:
             return self._dead(process, 0)
@@ -166,7 +162,8 @@ def _lost(attempt: int, error: list[str]) -> Lost:
     return Lost(attempt=attempt, reason=f"raised {kind}", detail=text)
 
 
-def _send(stream: IO[bytes] | None, value: dict[str, Any]) -> None:
+def send(stream: IO[bytes] | None, value: dict[str, Any]) -> None:
+    """Write a value as a line of JSON."""
     assert stream is not None
     stream.write(json.dumps(value).encode() + b"\n")
     stream.flush()
@@ -184,44 +181,3 @@ def _megabytes(pid: int) -> float:
         return psutil.Process(pid).memory_info().rss / 1e6
     except psutil.NoSuchProcess:
         return 0.0
-
-
-def main() -> None:
-    """The child: make what comes in, until the keeper is gone, however it ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the keeper's to handle
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Blender and Kubric write to standard output as they like
-    jobs: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=_listen, args=[jobs], daemon=True).start()
-    while True:
-        _send(answers, _answer(json.loads(jobs.get()), answers))
-
-
-def _listen(jobs: queue.Queue[bytes]) -> None:
-    for line in sys.stdin.buffer:
-        jobs.put(line)
-    shutil.rmtree(tempfile.gettempdir(), ignore_errors=True)
-    os._exit(1)
-
-
-def _answer(task: dict[str, Any], answers: IO[bytes]) -> dict[str, Any]:
-    recipe = Recipe(**{**task["recipe"], "resolution": tuple(task["recipe"]["resolution"])})
-    skipped = {int(attempt): reason for attempt, reason in task["skipped"]}
-    try:
-        clip = make_clip(
-            task["family"], task["index"], recipe, skipped, lambda attempt: _send(answers, {"attempt": attempt})
-        )
-        write_shard(Path(task["path"]), [(clip.name, encode(clip))])
-    except UserError as error:
-        return {"stop": str(error)}
-    except ImportError as error:
-        return {"stop": f"{error}; pip install '.[generation]'"}
-    except NoScene as error:
-        return {"made": {"failure": str(error)}}
-    except Exception as error:  # whatever a simulator, a renderer or an asset may raise
-        return {"error": [type(error).__name__, str(error)]}
-    return {"made": {"refused": len(clip.meta["refused"]), "substituted": clip.meta["substituted"]}}
-
-
-if __name__ == "__main__":
-    main()

@@ -80,7 +80,7 @@ def wait_for_makers(count: int) -> list[psutil.Process]:
 
 def is_maker(process: psutil.Process) -> bool:
     try:
-        return "generation.worker" in process.cmdline()
+        return "generation.working" in process.cmdline()
     except psutil.Error:
         return False
 

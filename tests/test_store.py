@@ -272,7 +272,7 @@ def executor(monkeypatch, failing: dict[int, Outcome]) -> list[Job]:
                 write_shard(job.path, [(name, encode(clip))])
             yield replace(outcome, job=job) if outcome else Outcome(job=job)
 
-    monkeypatch.setattr("generation.executors.load", lambda name: run)
+    monkeypatch.setattr("generation.executing.load", lambda name: run)
     return asked
 
 

@@ -119,7 +119,7 @@ def test_the_child_ends_with_its_keeper(tmp_path):
 import json, os, subprocess, sys
 os.environ["TMPDIR"] = {str(tmp_path / "scratch")!r}
 os.mkdir(os.environ["TMPDIR"])
-child = subprocess.Popen([sys.executable, "-m", "generation.worker"], stdin=subprocess.PIPE)
+child = subprocess.Popen([sys.executable, "-m", "generation.working"], stdin=subprocess.PIPE)
 print(child.pid, flush=True)
 sys.stdin.read()
 """

@@ -1,1 +1,0 @@
-"""What rendering costs and what it is worth: Kubric's own view, ours, and what each setting brings."""

@@ -83,7 +83,7 @@ def main(config: Config) -> None:
 def measured(task: Task) -> list[tuple[Cost, dict[str, np.ndarray]]]:
     """A task in a process of its own: cost and frames of each variant."""
     done = subprocess.run(
-        [sys.executable, "-m", "generation.bench.measure"], input=json.dumps(asdict(task)), stdout=subprocess.PIPE,
+        [sys.executable, "-m", "generation.bench.measuring"], input=json.dumps(asdict(task)), stdout=subprocess.PIPE,
         text=True, check=False,
     )  # fmt: skip
     if done.returncode:

@@ -1,18 +1,10 @@
-"""One measurement in a process of its own, so that its CPU time and its memory are its own.
+"""One measurement: what it costs to render some frames."""
 
-Reads a `Task` as JSON from standard input; writes the frames as .npz and prints a line of JSON, a `Cost`, for each variant.
-"""
-
-import json
-import os
 import resource
-import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -142,32 +134,3 @@ def _stock(scene: Any, samples: int, scratch: Path) -> Any:
         return view.render_still(frame)["rgba"][..., :3]
 
     return render
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
-
-
-@contextmanager
-def quiet() -> Iterator[int]:
-    """Standard output to nowhere for all, Blender too; the descriptor of what it was."""
-    kept = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    try:
-        yield kept
-    finally:
-        os.dup2(kept, 1)
-
-
-def main() -> None:
-    """See above."""
-    facts = json.load(sys.stdin)
-    task = Task(**{name: _tuples(value) for name, value in facts.items()})
-    with tempfile.TemporaryDirectory() as folder, quiet() as output, os.fdopen(os.dup(output), "w") as told:
-        for number, (cost, arrays) in enumerate(measure(task, Path(folder))):
-            np.savez(f"{task.out}.{number}.npz", **arrays)  # pyright: ignore[reportArgumentType]
-            print(json.dumps(asdict(cost)), file=told, flush=True)
-
-
-if __name__ == "__main__":
-    main()
