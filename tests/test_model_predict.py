@@ -147,10 +147,17 @@ def test_a_method_without_its_weights_says_what_to_download(monkeypatch: pytest.
     def unreachable(*_: object, **__: object) -> None:
         raise ConnectionError("no network")
 
-    monkeypatch.delenv("VDPM_WEIGHTS", raising=False)
+    monkeypatch.setenv("VDPM_WEIGHTS", "edgarsucar/vdpm")
     monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: None)
     monkeypatch.setattr(hub.HfApi, "model_info", unreachable)
     with pytest.raises(UserError, match="download model.pt from https://huggingface.co/edgarsucar/vdpm") as error:
         start(find_method("vdpm"))
     assert re.search("VDPM_WEIGHTS", str(error.value)) and "\n" not in str(error.value)
     assert "benchmark.methods.vdpm" in sys.modules
+
+
+def test_the_method_starts_from_what_the_package_brings(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("VDPM_WEIGHTS", raising=False)
+    asked = video(96, 96, frames=2, sources=(0, 1))
+    answer = start(find_method("vdpm"))(asked, None)
+    check(answer, asked)

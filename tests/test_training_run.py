@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_a_run_leaves_what_can_be_used(finished: Path):
     network = read_network(checkpoint.folder(finished, 12))
     start = from_nothing(SMALLEST, 0).state_dict()
     changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, start[name])}
-    unread = {name for name in start if name.startswith("aggregator.patch_embed.") and name.endswith(("mask_token"))}
+    unread = {name for name in start if name.startswith("aggregator.patch_embed.") and name.endswith("mask_token")}
     assert start.keys() - changed == unread
     model = Model(network=network, device=torch.device("cpu"), bfloat16=False)
     assert model.encode(torch.rand(1, 3, 3, 32, 32)).video().points.isfinite().all()
@@ -108,6 +109,7 @@ def test_a_run_leaves_what_can_be_used(finished: Path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["ddp", "fsdp"])
 def test_two_processes_have_the_curve_of_one(finished: Path, tmp_path: Path, engine: str):
     done = run(tmp_path, "--engine", engine, processes=2)
@@ -118,3 +120,44 @@ def test_two_processes_have_the_curve_of_one(finished: Path, tmp_path: Path, eng
         assert two["loss"] == pytest.approx(one["loss"], rel=1e-4)
     ours, theirs = weights(tmp_path, 12), weights(finished, 12)
     assert ours.keys() == theirs.keys() and all(ours[name].shape == theirs[name].shape for name in ours)
+
+
+def trainer(tmp_path: Path) -> Trainer:
+    return Trainer(tmp_path, Learner(from_nothing(SMALLEST, 0), PRESET), ALONE, "ddp")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_with_the_batch_saved(tmp_path: Path, value: float):
+    bad = noise(side=32)
+    bad.here[0] = value
+    made = trainer(tmp_path)
+    with pytest.raises(UserError, match="step 0: the loss is .*bad-batch-00000000-0.pt"):
+        made.step(iter([bad]))
+    saved = torch.load(tmp_path / "bad-batch-00000000-0.pt", weights_only=True)
+    assert torch.equal(saved["here"].isfinite(), bad.here.isfinite()) and saved["names"] == bad.names
+
+
+def test_the_rate_rises_and_falls():
+    preset = replace(PRESET, steps=100, warm_up=0.1, decay=0.5, lr=1.0)
+    assert rate(0, preset) == pytest.approx(0.1) and rate(9, preset) == rate(50, preset) == 1.0
+    assert rate(75, preset) == pytest.approx(0.5) and rate(100, preset) == 0.0
+
+
+def test_parts_learn_alone(tmp_path: Path):
+    made = Trainer(tmp_path, Learner(from_nothing(SMALLEST, 0), replace(PRESET, only=("motion",))), ALONE, "ddp")
+    made.step(iter([noise(side=32), noise(seed=1, side=32)]))
+    start = from_nothing(SMALLEST, 0).state_dict()
+    changed = {name for name, tensor in made.network.state_dict().items() if not torch.equal(tensor, start[name])}
+    assert changed and all(name.startswith("motion.") for name in changed)
+
+
+def test_weights_of_another_size_are_refused(tmp_path: Path):
+    file = write_network(Network(SMALLEST), tmp_path)
+    assert begin(str(file), SMALLEST, 0).sizes == SMALLEST
+    with pytest.raises(UserError, match="another size"):
+        begin(str(file), PRESETS["tiny"].sizes, 0)
+
+
+def test_unknown_presets_are_one_line():
+    with pytest.raises(UserError, match="unknown preset 'huge': choose one of tiny, small, paper"):
+        find_preset("huge")

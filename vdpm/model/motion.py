@@ -98,15 +98,15 @@ class Motion(nn.Module):
         return full[..., :3], full[..., 3]
 
     def _moves(self, match: Match, ends: Ends, size: tuple[int, int]) -> Float[Tensor, "B F n 6"]:
-        """Steps across and along."""
-        return torch.cat(steps(match, ends, size), dim=-1)
+        """Steps across and along, without what the error of cameras explains."""
+        both = torch.cat(steps(match, ends, size), dim=-1)
+        return both - affine_part(ends.here, both.detach(), match.found.detach())
 
     def _features(self, match: Match, ends: Ends, moves: Tensor, tokens: Tensor, fine: Tensor, grid: tuple[int, int]):
         size = fine.shape[-2], fine.shape[-1]
         flow = (match.place - centres(*size, fine.device).to(match.place.dtype)) / (STEP * size[1])
         said = torch.cat((flow, match.found[..., None], match.sharp[..., None], ends.here, 10.0 * moves), dim=-1)
-        rest = moves[..., :3] - affine_part(ends.here, moves[..., :3], match.found)
-        raw = torch.cat((said, 10.0 * rest), dim=-1)
+        raw = torch.cat((said, 10.0 * (moves[..., :3] + moves[..., 3:])), dim=-1)
         patches = self.tokens(self.norm(tokens[:, :, self.special :])).flatten(0, 1).transpose(1, 2).unflatten(2, grid)
         patches = functional.interpolate(patches, size=size, mode="bilinear")
         return patches + self.fine(fine.flatten(0, 1)) + self.clues(image(raw, size))

@@ -23,8 +23,6 @@ FARTHEST = 100.0
 """Translations are clamped there, as VGGT does."""
 FADING = 0.6
 """Weight of each step of the camera head relative to the one after it."""
-RESTING = 0.25
-"""If what rests counted more, nothing would move for long."""
 WIDEST = 3.0
 """Features."""
 FAR_OFF = 40.0
@@ -125,7 +123,7 @@ def _absolute(x: Tensor) -> Tensor:
 
 
 def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch) -> Float[Tensor, ""]:
-    """Error of displacements relative to their mean length in the window; all that rests counts `RESTING` of what moves.
+    """Error of displacements relative to their mean length in the window; what moves and what rests count alike.
 
     With nothing at rest this is the displacement error of the benchmark: 1 says that nothing moves. The mean length is
     taken for `MOVING` where it is less.
@@ -136,7 +134,7 @@ def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch) -> Float[
     count = moving.flatten(1).sum(1).clamp(min=1)
     typical = ((length * moving).flatten(1).sum(1) / count).clamp(min=MOVING)
     relative = error / typical[:, None, None, None]
-    return _mean(relative, moving) + RESTING * _mean(relative, resting)
+    return _mean(relative, moving) + _mean(relative, resting)
 
 
 def _others(batch: Batch) -> Bool[Tensor, "B S"]:
