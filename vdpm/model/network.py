@@ -116,7 +116,7 @@ class Network(nn.Module):
         cameras: Float[Tensor, "B S 9"],
         target: Int[Tensor, " B"],
         frames: tuple[int, ...] | None = None,
-    ) -> tuple[Maps, Match]:
+    ) -> tuple[tuple[Float[Tensor, "B F H W 3"], Float[Tensor, "B F H W"]], Match]:
         """Q of all frames, or of some, as P plus how far matching says it moves."""
         assert encoded.fine is not None and encoded.images is not None
         asked = list(range(encoded.fine.shape[1])) if frames is None else list(frames)
