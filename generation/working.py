@@ -5,6 +5,7 @@
 Jobs come in and answers go out as lines of JSON.
 """
 
+import errno
 import json
 import os
 import queue
@@ -20,6 +21,9 @@ from generation.make import NoScene, Recipe, make_clip
 from generation.worker import send
 from vdpm.errors import UserError
 from vdpm.storage import encode, write_shard
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write fails with when nothing can be written any more: no fault of the scene."""
 
 
 def main() -> None:
@@ -52,6 +56,10 @@ def _answer(task: dict[str, Any], answers: IO[bytes]) -> dict[str, Any]:
         return {"stop": str(error)}
     except ImportError as error:
         return {"stop": f"{error}; pip install '.[generation]'"}
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            return {"error": [type(error).__name__, str(error)]}
+        return {"stop": f"cannot write {error.filename or tempfile.gettempdir()}: {os.strerror(error.errno)}"}
     except NoScene as error:
         return {"made": {"failure": str(error)}}
     except Exception as error:  # whatever a simulator, a renderer or an asset may raise

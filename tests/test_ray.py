@@ -85,8 +85,7 @@ def is_maker(process: psutil.Process) -> bool:
         return False
 
 
-def test_no_cluster_there_is_one_line():
-    done = subprocess.run(
-        [*COMMAND, "--executor", "ray", "--address", "127.0.0.1:1"], capture_output=True, text=True, check=False
-    )
+def test_no_cluster_there_is_one_line(tmp_path):
+    address = ["--executor", "ray", "--address", "127.0.0.1:1"]
+    done = subprocess.run([*COMMAND, *address, "--out", str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "no Ray cluster" in done.stderr.splitlines()[-1]

@@ -155,11 +155,8 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
     assert done.returncode == 2
-    assert (
-        done.stderr.strip()
-        .splitlines()[-1]
-        .startswith(f"error: cannot write {tmp_path}/clips/kubric_f-0-00000000.tar: {os.strerror(27)}")
-    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: cannot write ") and last.endswith(os.strerror(27)), last
     assert not list(tmp_path.rglob("*.tar"))
 
 
