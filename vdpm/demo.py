@@ -18,11 +18,12 @@ import numpy as np
 import tyro
 
 from vdpm.errors import UserError, run_command
+from vdpm.model.default import default_weights
 from vdpm.reconstruction.cloud import frame_points, tails
 from vdpm.reconstruction.exporting import export
 from vdpm.reconstruction.footage import Selection
 from vdpm.reconstruction.record import Reconstruction
-from vdpm.reconstruction.session import Session, default_weights
+from vdpm.reconstruction.session import Session
 from vdpm.reconstruction.similarity import quaternion
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Config:
     """The command line."""
 
     weights: str = default_weights()
-    """A file, a folder, or a repository of the Hugging Face hub; also from the variable VDPM_WEIGHTS."""
+    """A file, a folder, or a repository of the Hugging Face hub; also from the variable VDPM_WEIGHTS. Else small ones of ours."""
     port: int = 8080
     """Of the page."""
     host: str = "127.0.0.1"

@@ -15,10 +15,11 @@ import tyro
 from tqdm import tqdm
 
 from vdpm.errors import UserError, run_command
+from vdpm.model.default import default_weights
 from vdpm.reconstruction.exporting import asked_exports, export
 from vdpm.reconstruction.footage import Selection
 from vdpm.reconstruction.record import NAME, Reconstruction, load
-from vdpm.reconstruction.session import Session, default_weights
+from vdpm.reconstruction.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Config:
     out: Path
     """Folder for the results."""
     weights: str = default_weights()
-    """A file, a folder, or a repository of the Hugging Face hub; also from the variable VDPM_WEIGHTS."""
+    """A file, a folder, or a repository of the Hugging Face hub; also from the variable VDPM_WEIGHTS. Else small ones of ours."""
     export: str = "html"
     """Names separated by commas."""
     fps: float = 0.0

@@ -6,28 +6,25 @@ Without VDPM_WEIGHTS (or --weights) these are the weights that come with the pac
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from vdpm.clip import Prediction, Video
 from vdpm.errors import UserError
+from vdpm.model.default import default_weights
 
 VERSION = "2"
 WEIGHTS = "VDPM_WEIGHTS"
-"""Environment variable that names them: a file, a folder, or a repository of the Hugging Face hub."""
 
 
 def load() -> Callable[[Video], Prediction]:
-    import vdpm.weights
     from vdpm.model.device import best_device
     from vdpm.model.model import Model
     from vdpm.model.predict import predict
 
-    device, shipped = best_device(), Path(vdpm.weights.__path__[0]) / "tiny"
-    named = os.environ.get(WEIGHTS)
+    device = best_device()
     try:
         half = device.type == "cuda"  # as published
-        model = Model.from_pretrained(named or shipped, device=device, bfloat16=half)
+        model = Model.from_pretrained(default_weights(), device=device, bfloat16=half)
     except UserError as error:
-        what = f"variable {WEIGHTS}, without which those of the package serve" if named else "package"
+        what = f"variable {WEIGHTS}, without which those of the package serve" if WEIGHTS in os.environ else "package"
         raise UserError(f"method 'vdpm' needs weights, named in the {what}: {error}") from error
     return lambda video: predict(model, video)

@@ -1,6 +1,5 @@
 """A network that is loaded once and reconstructs videos, for the command and for the web demo."""
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -16,15 +15,6 @@ from vdpm.reconstruction.window import SMALLEST, Predict, plan
 
 if TYPE_CHECKING:
     from vdpm.model.model import Model
-
-WEIGHTS = "VDPM_WEIGHTS"
-"""Environment variable that names weights where no flag does."""
-PUBLISHED = "edgarsucar/vdpm"
-
-
-def default_weights() -> str:
-    """What the variable names, or the published ones."""
-    return os.environ.get(WEIGHTS, PUBLISHED)
 
 
 @dataclass(frozen=True, kw_only=True)
