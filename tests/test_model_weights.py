@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -48,6 +50,13 @@ def test_full_has_the_published_names_and_shapes():
     assert {name: list(tensor.shape) for name, tensor in full().state_dict().items()} == expected
     assert sum(tensor.numel() for tensor in full().parameters()) == 1_661_508_918
     assert not list(full().buffers())
+
+
+def test_sizes_are_made_without_the_compiler():
+    """Importing it takes seconds, which every start would pay."""
+    lines = ["import sys, torch", "from vdpm.model.network import Network", "from vdpm.model.sizes import LIGHT"]
+    lines += ["with torch.device('meta'):", "    Network(LIGHT)", "assert 'torch._dynamo' not in sys.modules"]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
 
 
 def test_what_vggt_lacks_is_what_v_dpm_added():

@@ -17,6 +17,7 @@ from vdpm.errors import UserError
 from vdpm.model.model import Model
 from vdpm.model.network import Network
 from vdpm.model.weights import read_network, write_network
+from vdpm.train import Config, plan
 from vdpm.training import checkpoint
 from vdpm.training.begin import begin, from_nothing
 from vdpm.training.journal import read_curve
@@ -135,6 +136,11 @@ def test_a_loss_that_is_no_number_stops_with_the_batch_saved(tmp_path: Path, val
         made.step(iter([bad]))
     saved = torch.load(tmp_path / "bad-batch-00000000-0.pt", weights_only=True)
     assert torch.equal(saved["here"].isfinite(), bad.here.isfinite()) and saved["names"] == bad.names
+
+
+def test_a_cache_is_passed_on(tmp_path: Path):
+    _, data = plan(Config(data=("data/train",), cache=tmp_path))
+    assert data.cache == tmp_path and plan(Config())[1].cache is None
 
 
 def test_the_rate_rises_and_falls():

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vdpm.model.block import Block
+from vdpm.model.drawn import drawn
 from vdpm.model.rope import Rope, rope
 from vdpm.model.sizes import Sizes
 from vdpm.model.stem import STEP
@@ -21,9 +22,9 @@ class Backbone(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.patch_embed = VisionTransformer(sizes)
-        self.camera_token = nn.Parameter(1e-6 * torch.randn(1, 2, 1, sizes.width))
-        self.register_token = nn.Parameter(1e-6 * torch.randn(1, 2, sizes.registers, sizes.width))
-        self.time_conditioning_token = nn.Parameter(torch.randn(1, 1, sizes.width))
+        self.camera_token = drawn(1e-6, 1, 2, 1, sizes.width)
+        self.register_token = drawn(1e-6, 1, 2, sizes.registers, sizes.width)
+        self.time_conditioning_token = drawn(1.0, 1, 1, sizes.width)
         if sizes.stem:
             self.stem_embed = nn.Conv2d(sizes.stem, sizes.width, sizes.patch // STEP, sizes.patch // STEP)
         self.frame_blocks = nn.ModuleList(Block(sizes.width, sizes.heads, normed=True) for _ in range(sizes.depth))

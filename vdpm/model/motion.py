@@ -5,6 +5,7 @@ well as depth is known. So the network gates both parts, for each pixel, after t
 (`vdpm.model.ego`); what of the frame looks and lies alike lends its motion to what is hidden at the target time.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vdpm.model.drawn import drawn
 from vdpm.model.ego import affine_part
 from vdpm.model.matching import Match
 from vdpm.model.refine import image, unit
@@ -53,7 +55,7 @@ class Motion(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.special = sizes.special
-        self.marker = nn.Parameter(0.02 * torch.randn(2 * sizes.width))
+        self.marker = drawn(0.02, 2 * sizes.width)
         """Tells the decoder which tokens are those of the target frame."""
         self.norm = nn.LayerNorm(2 * sizes.width)
         self.tokens = nn.Linear(2 * sizes.width, HIDDEN)
@@ -61,7 +63,7 @@ class Motion(nn.Module):
         self.clues = nn.Conv2d(16, HIDDEN, 3, padding=1)
         self.first, self.second = (unit(HIDDEN, dilation) for dilation in (1, 2))
         self.affinity = nn.Linear(HIDDEN, 2 * AFFINITY)
-        self.spread = nn.Parameter(torch.tensor([SPREAD]).log())
+        self.spread = nn.Parameter(torch.tensor([math.log(SPREAD)]))
         self.lent = nn.Conv2d(6, HIDDEN, 3, padding=1)
         self.third = unit(HIDDEN, 1)
         self.gates = nn.Conv2d(HIDDEN, 4, 1)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vdpm.model.block import Block
+from vdpm.model.drawn import drawn
 from vdpm.model.sizes import Sizes
 
 EPS = 1e-6
@@ -18,9 +19,9 @@ class VisionTransformer(nn.Module):
         super().__init__()
         width = sizes.width
         self.side = sizes.image // sizes.patch
-        self.cls_token = nn.Parameter(1e-6 * torch.randn(1, 1, width))
-        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, 1 + self.side**2, width))
-        self.register_tokens = nn.Parameter(1e-6 * torch.randn(1, sizes.registers, width))
+        self.cls_token = drawn(1e-6, 1, 1, width)
+        self.pos_embed = drawn(0.02, 1, 1 + self.side**2, width)
+        self.register_tokens = drawn(1e-6, 1, sizes.registers, width)
         self.mask_token = nn.Parameter(torch.zeros(1, width))
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, width, sizes.patch, sizes.patch)})
         self.blocks = nn.ModuleList(
