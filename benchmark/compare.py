@@ -15,7 +15,7 @@ import tyro
 
 from benchmark.evaluators.resampling import Comparison, Interval, bootstrap, compare
 from benchmark.rows import Row, read_rows
-from benchmark.table import number
+from benchmark.table import number, weight_of
 from vdpm.errors import UserError, run_command
 
 Key = tuple[str, ...]
@@ -46,13 +46,10 @@ class Pairing:
     second_better: int
 
 
-def _values(rows: list[Row]) -> dict[Key, tuple[float, str]]:
-    """Values by what has to be equal for two of them to be compared."""
+def _values(rows: list[Row]) -> dict[Key, Row]:
+    """Rows with a value by what has to be equal for two of them to be compared."""
     return {
-        (row.protocol, row.protocol_version, row.metric, row.suite, row.suite_version, row.clip): (
-            row.value,
-            row.better,
-        )
+        (row.protocol, row.protocol_version, row.metric, row.suite, row.suite_version, row.clip): row
         for row in rows
         if row.value is not None
     }
@@ -70,18 +67,17 @@ def pairings(first: list[Row], second: list[Row], rng: np.random.Generator) -> l
     return [_pairing(*names, [(one[key], other[key]) for key in keys], rng) for names, keys in shared.items()]
 
 
-def _pairing(
-    protocol: str, metric: str, pairs: list[tuple[tuple[float, str], tuple[float, str]]], rng: np.random.Generator
-) -> Pairing:
-    first, second = (np.array([pair[run][0] for pair in pairs]) for run in (0, 1))
-    comparison = compare(first, second, rng)
+def _pairing(protocol: str, metric: str, pairs: list[tuple[Row, Row]], rng: np.random.Generator) -> Pairing:
+    first, second = (np.array([pair[run].value for pair in pairs], float) for run in (0, 1))
+    own = [np.array([weight_of(pair[run]) for pair in pairs]) for run in (0, 1)]
+    comparison = compare(first, second, rng, weights=np.mean(own, axis=0))
     lower = (comparison.first_lower, comparison.second_lower)
-    first_better, second_better = lower if pairs[0][0][1] == "lower" else lower[::-1]
+    first_better, second_better = lower if pairs[0][0].better == "lower" else lower[::-1]
     return Pairing(
         protocol=protocol,
         metric=metric,
-        first=bootstrap(first, rng),
-        second=bootstrap(second, rng),
+        first=bootstrap(first, rng, weights=own[0]),
+        second=bootstrap(second, rng, weights=own[1]),
         comparison=comparison,
         first_better=first_better,
         second_better=second_better,

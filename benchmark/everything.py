@@ -30,6 +30,8 @@ COLUMNS = (
     ("vdpm_pair8", "epe_p0_t1_moving", "P0(t1) mov"),
     ("vdpm_track10", "epe_track", "track"),
     ("vdpm_track10", "epe_track_moving", "track mov"),
+    ("vdpm_pair8", "displacement_error_pooled", "disp pair8"),
+    ("vdpm_track10", "displacement_error_pooled", "disp track"),
     ("tapvid3d", "tapvid3d_median_apd", "APD"),
     ("syn4d", "syn4d_score", "Syn4D"),
     ("cost", "cost_compute", "s/clip"),
@@ -112,7 +114,10 @@ def main(config: Config) -> None:
         rows = [row for method in methods for row in run(method, suite, config)]
         tables.append(table(suite.name, rows))
         print(f"\n{tables[-1]}\n")
-    told = "* is shown some of the truth; ? not all clips have a value; – a blank; s/clip is that of `video`"
+    told = (
+        "* is shown some of the truth; ? not all clips have a value; – a blank; disp is the displacement error, pooled over "
+        "clips; s/clip is that of `video`"
+    )
     with replacing(config.out / "table.txt") as file:
         file.write("\n\n".join([*tables, told, ""]).encode())
     print(f"{told}\n{config.out / 'table.txt'}")

@@ -186,12 +186,16 @@ def end_point_error(
     return Score(value=float(chosen.mean()), count=len(chosen))
 
 
+@once
 def displacement_error(truth: Truth, prediction: Prediction) -> Score:
     """Sum of |(Q_j - P) - (X_j - X)| over sum of |X_j - X|: moving pixels, all times but that of their own frame.
 
     P and X are where a point is at the time of its own frame, Q_j and X_j at time j, predicted and true, at the joint unit
     mean norm of `point_distances`. Nothing moves: exactly 1. Geometry and cameras enter only as far as they differ
-    between two times, so that a motion cannot look better because the shape is worse.
+    between two times, so that a motion cannot look better because the shape is worse. The weight is the lower sum.
+
+    A mean of this over tasks and clips lets one in which hardly anything moves decide: there a small error is a large
+    share. `displacement_error_pooled` adds both sums over all tasks and clips before it divides.
     """
     assert prediction.points is not None
     valid = np.isfinite(truth.points).all(axis=-1)
@@ -211,7 +215,7 @@ def displacement_error(truth: Truth, prediction: Prediction) -> Score:
             count += int(chosen.sum())
     if not length:
         return Score(value=None, note="no moving pixel")
-    return Score(value=error / length, count=count)
+    return Score(value=error / length, count=count, weight=length)
 
 
 def _epe(name: str, title: str, maps: tuple[int | slice, int | slice]) -> list[Metric]:
@@ -270,8 +274,17 @@ _ALL = [
         function=displacement_error,
         needs="points",
         group="Motion, moving pixels",
-        title="Displacement error",
+        title="Displacement error, mean over clips",
         unit="",
+    ),
+    Metric(
+        name="displacement_error_pooled",
+        function=displacement_error,
+        needs="points",
+        group="Motion, moving pixels",
+        title="Displacement error, pooled over clips",
+        unit="",
+        pooled=True,
     ),
     *PRESET_METRICS,
     *SEEN_METRICS,

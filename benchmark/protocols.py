@@ -30,7 +30,7 @@ class Protocol:
     sources: tuple[int, ...] = ()
     tasks_per_clip: int = 1
     mean: Literal["sample", "pixel"] = "sample"
-    """Tasks and clips count alike, or each by the pixels of its score."""
+    """Tasks and clips count alike, or each by the pixels of its score; a metric that is pooled has weights of its own."""
     asks: str = ""
     """The protocol whose questions and answers these are, when they are another's: the method is not asked again."""
     default: bool = True
@@ -72,6 +72,7 @@ def _names(*stems: str, suffix: str = "") -> tuple[str, ...]:
     return tuple(stem + suffix + twin for stem in stems for twin in ("", "_moving"))
 
 
+_DISPLACEMENT = ("displacement_error", "displacement_error_pooled")
 _PAIR = ("epe_p0_t0", "epe_p0_t1", "epe_p1_t0", "epe_p1_t1")
 
 
@@ -86,9 +87,10 @@ def _pair(stride: int) -> Protocol:
             "four point maps P0(t0), P0(t1), P1(t0), P1(t1), as in Table 1 of V-DPM. Prediction and truth are each "
             "brought to unit mean norm, jointly over the four maps and over the pixels with valid truth; nothing else "
             "is aligned, so camera error counts. Mean over pixels, then pairs, then clips. Displacement error, on moving "
-            "pixels: how far predicted displacements from a pixel's own time are off, as a share of the true ones."
+            "pixels: how far predicted displacements from a pixel's own time are off, as a share of the true ones; the mean "
+            "over pairs and clips, and pooled, where both sums are added over all pairs and clips before they are divided."
         ),
-        metrics=(*_names(*_PAIR), "displacement_error"),
+        metrics=(*_names(*_PAIR), *_DISPLACEMENT),
         length=2,
         stride=stride,
         sources=(0, 1),
@@ -119,9 +121,9 @@ _OURS = [
         description=(
             "Ten frames, two apart, from the start of the clip: where is every pixel of the first frame at each of the "
             "ten times, in the frame of the first camera? End-point error of P0(t0) to P0(t9), as in Table 2 of V-DPM, "
-            "normalised as in the two-view protocols, and the displacement error as there."
+            "normalised as in the two-view protocols, and the displacement error as there, mean over clips and pooled."
         ),
-        metrics=(*_names("epe_track"), "displacement_error"),
+        metrics=(*_names("epe_track"), *_DISPLACEMENT),
         length=10,
         stride=2,
         sources=(0,),

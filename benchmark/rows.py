@@ -39,11 +39,14 @@ class Row:
     commit: str
     date: str
     """UTC, YYYY-MM-DD, of scoring."""
+    weight: float | None = None
+    """What the value is a share of, where the metric is pooled; other rows do without."""
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "value": (float, int, type(None)),
     "seconds": (float, int, type(None)),
+    "weight": (float, int, type(None)),
     "count": (int,),
     "reference": (bool,),
 }
@@ -51,9 +54,13 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write rows as JSON lines, all of them or none. Raises `UserError` when the folder or disk refuses."""
-    lines = [json.dumps(asdict(row), ensure_ascii=False, allow_nan=False) for row in rows]
+    lines = [json.dumps(_facts(row), ensure_ascii=False, allow_nan=False) for row in rows]
     with replacing(path) as file:
         file.write("".join(line + "\n" for line in lines).encode())
+
+
+def _facts(row: Row) -> dict[str, object]:
+    return {name: value for name, value in asdict(row).items() if (name, value) != ("weight", None)}
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -71,7 +78,7 @@ def _row(line: str, place: str) -> Row:
     except ValueError as error:
         raise UserError(f"{place} is not a result row ({error}); delete the file and score again") from error
     names = {field.name for field in fields(Row)}
-    if not isinstance(facts, dict) or set(facts) != names:
+    if not isinstance(facts, dict) or set(facts) | {"weight"} != names:
         got = set(facts) if isinstance(facts, dict) else set()
         raise UserError(
             f"{place} is not a result row (differs in {', '.join(sorted(names ^ got))}); delete the file and score again"

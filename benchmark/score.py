@@ -17,6 +17,8 @@ class Score:
     count: int = 0
     note: str = ""
     """Why the value is missing, or what to know about it."""
+    weight: float | None = None
+    """What the value is a share of, for a metric that is pooled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,8 @@ class Metric:
     """Over moving pixels only; its twin over all valid pixels has the same title."""
     seen: bool = False
     """Looks at what hides each point (`Truth.seen`)."""
+    pooled: bool = False
+    """A ratio of two sums: over tasks and clips the sums are added before they are divided (`Score.weight` is the lower)."""
     unit_free: bool = True
     """The unit of length of the prediction does not matter. It does in some evaluators, against their intention."""
 

@@ -206,7 +206,7 @@ def score(
                 for metric in metrics
             ]
         )
-    return [_mean(scores, mean) for scores in zip(*per_task, strict=True)]
+    return [_mean(metric, scores, mean) for metric, scores in zip(metrics, zip(*per_task, strict=True), strict=True)]
 
 
 def measure(metric: Metric, truth: Truth, prediction: Prediction) -> Score:
@@ -218,14 +218,17 @@ def measure(metric: Metric, truth: Truth, prediction: Prediction) -> Score:
     return metric.function(truth, prediction)
 
 
-def _mean(scores: tuple[Score, ...], mean: Literal["sample", "pixel"]) -> Score:
-    valued = [(score.value, score.count) for score in scores if score.value is not None]
+def _mean(metric: Metric, scores: tuple[Score, ...], mean: Literal["sample", "pixel"]) -> Score:
+    valued = [(score.value, score.count, score.weight or 0.0) for score in scores if score.value is not None]
     notes = "; ".join(dict.fromkeys(score.note for score in scores if score.note))
     if not valued:
         return Score(value=None, note=notes)
-    values, counts = zip(*valued, strict=True)
-    value = np.average(values, weights=counts) if mean == "pixel" else np.mean(values)
-    return Score(value=float(value), count=sum(counts), note=notes)
+    values, counts, weights = zip(*valued, strict=True)
+    if metric.pooled:
+        value, weight = np.average(values, weights=weights), sum(weights)
+    else:
+        value, weight = np.average(values, weights=counts) if mean == "pixel" else np.mean(values), None
+    return Score(value=float(value), count=sum(counts), note=notes, weight=weight)
 
 
 def _blanks(case: Case, reason: str) -> list[Row]:
@@ -249,6 +252,7 @@ def _row(case: Case, metric: Metric, score: Score, seconds: float | None) -> Row
         unit=metric.unit,
         better=metric.better,
         count=score.count,
+        weight=score.weight,
         seconds=seconds,
         commit=commit(),
         date=datetime.now(UTC).date().isoformat(),

@@ -39,29 +39,36 @@ _KEYS = ["suite", "suite_version", "protocol", "protocol_version", "method", "me
          "unit", "better"]  # fmt: skip
 
 
+def weight_of(row: Row) -> float:
+    """What a clip counts in a mean: like all others, or by its pixels where the protocol says so; a metric that is pooled
+    by its weight, which gives the ratio of the sums over all clips."""
+    metric, protocol = METRICS.get(row.metric), PROTOCOLS.get(row.protocol)
+    if metric and metric.pooled:
+        return row.weight or 0.0
+    return float(row.count) if protocol and protocol.mean == "pixel" else 1.0
+
+
 def summarise(rows: list[Row]) -> list[Mean]:
     """Means over clips, different versions kept apart, in the order of the rows.
 
-    Clips count alike, but under a protocol whose mean is over pixels they count by the pixels of their score.
+    A clip counts as `weight_of` says.
     """
     frame = pd.DataFrame([vars(row) for row in rows]).astype({"value": float})
     told = frame["value"].isna() | frame["note"].str.contains(MIX_UP, regex=False)
     frame["note"] = frame["note"].where(told, "")
-    pixels = [name for name, protocol in PROTOCOLS.items() if protocol.mean == "pixel"]
-    frame["weight"] = frame["count"].where(frame["protocol"].isin(pixels), 1).where(frame["value"].notna(), 0)
+    frame["weight"] = [weight_of(row) if row.value is not None else 0.0 for row in rows]
     frame["weighted"] = frame["weight"] * frame["value"]
     grouped = frame.groupby(_KEYS, sort=False)
     means = grouped.agg(
-        plain=("value", "mean"), weighted=("weighted", "sum"), weight=("weight", "sum"), scored=("value", "count"),
+        weighted=("weighted", "sum"), weight=("weight", "sum"), scored=("value", "count"),
         clips=("value", "size"), note=("note", _distinct),
     ).reset_index()  # fmt: skip
-    return [_mean(fields, fields["protocol"] in pixels) for fields in means.astype(object).to_dict(orient="records")]
+    return [_mean(fields) for fields in means.astype(object).to_dict(orient="records")]
 
 
-def _mean(fields: dict[Any, Any], over_pixels: bool) -> Mean:
-    plain, weighted, weight = (fields.pop(name) for name in ("plain", "weighted", "weight"))
-    value = weighted / weight if over_pixels and weight else plain
-    return Mean(**{**fields, "mean": float(value) if fields["scored"] else None})
+def _mean(fields: dict[Any, Any]) -> Mean:
+    weighted, weight = fields.pop("weighted"), fields.pop("weight")
+    return Mean(**fields, mean=float(weighted / weight) if weight else None)
 
 
 def _distinct(notes: pd.Series) -> str:
@@ -70,7 +77,8 @@ def _distinct(notes: pd.Series) -> str:
 
 def plain_table(rows: list[Row]) -> str:
     """The means of one method as text for a terminal: a line per metric, its moving twin beside it."""
-    lines = [f"  {'mean over clips':<16}{'all pixels':>12}{'clips':>8}{'moving only':>12}{'clips':>8}"]
+    wide = max((len(_label(row.metric)) for row in rows if not METRICS[row.metric].moving), default=0) + 2
+    lines = [f"  {'mean over clips':<{wide}}{'all pixels':>12}{'clips':>8}{'moving only':>12}{'clips':>8}"]
     means = {(mean.protocol, mean.metric): mean for mean in summarise(rows)}
     protocol = ""
     for mean in means.values():
@@ -79,11 +87,15 @@ def plain_table(rows: list[Row]) -> str:
             continue
         if mean.protocol != protocol:
             lines.append(protocol := mean.protocol)
-        label = f"{metric.title} {ARROWS[mean.better]}" + (f" [{mean.unit}]" if mean.unit else "")
         twin = means.get((mean.protocol, f"{mean.metric}_moving"))
-        lines.append(f"  {label:<16}{_cell(mean)}{_cell(twin) if twin else ''}".rstrip())
+        lines.append(f"  {_label(mean.metric):<{wide}}{_cell(mean)}{_cell(twin) if twin else ''}".rstrip())
     blanks = [f"  {mean.protocol} {mean.metric}: {mean.note}" for mean in means.values() if mean.note]
     return "\n".join([*lines, *(["blanks and doubts:", *blanks] if blanks else [])])
+
+
+def _label(name: str) -> str:
+    metric = METRICS[name]
+    return f"{metric.title} {ARROWS[metric.better]}" + (f" [{metric.unit}]" if metric.unit else "")
 
 
 def _cell(mean: Mean) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmark.evaluators.resampling import Interval
 from benchmark.metrics import MIX_UP
-from benchmark.protocols import PROTOCOLS
 from benchmark.rows import Row
+from benchmark.table import weight_of
 from leaderboards.cards import Card, card
 from leaderboards.columns import SECONDS, Column, headline, metric_columns, overview_columns
 from leaderboards.sureness import Pair, interval, paired
@@ -129,12 +129,18 @@ class Scores:
         return [found.get(clip) for clip in clips]
 
     def weights(self, method: Method, column: Column, clips: list[ClipKey]) -> np.ndarray:
-        """What a clip counts (N,): 1, or its pixels under a protocol whose mean is over pixels."""
-        known = PROTOCOLS.get(column.protocol)
-        if known is None or known.mean != "pixel" or column.metrics == (SECONDS,):
+        """What a clip counts (N,), as `benchmark.table.weight_of` says."""
+        if column.metrics == (SECONDS,):
             return np.ones(len(clips))
-        counts = self._rows(method, column, column.metrics[0], clips)
-        return np.array([float(row.count) if row else 0.0 for row in counts])
+        return np.array(
+            [weight_of(row) if row else 0.0 for row in self._rows(method, column, column.metrics[0], clips)]
+        )
+
+    def paired(self, first: Method, second: Method, column: Column, clips: list[ClipKey]) -> Pair | None:
+        """Two methods, clip by clip; None when they share no clip."""
+        one, two = (self.values(method, column, clips) for method in (first, second))
+        weights = [self.weights(method, column, clips) for method in (first, second)]
+        return paired(one, two, np.mean(weights, axis=0))
 
     def note(self, method: Method, column: Column, clips: list[ClipKey]) -> str:
         """Why cells are blank and which values are doubtful, each reason once."""
@@ -225,10 +231,10 @@ def _cells(scores: Scores, methods: list[Method], column: Column, clips: list[Cl
         mean = interval(value[has], weights[has]) if has.any() and weights.sum() else None
         note = scores.note(method, column, clips)
         cells[method] = Cell(interval=mean, scored=int(has.sum()), clips=int(known.sum()), note=note)
-    return list(_marked(cells, values, column).values())
+    return list(_marked(cells, scores, column, clips).values())
 
 
-def _marked(cells: dict[Method, Cell], values: dict[Method, np.ndarray], column: Column) -> dict[Method, Cell]:
+def _marked(cells: dict[Method, Cell], scores: Scores, column: Column, clips: list[ClipKey]) -> dict[Method, Cell]:
     """Best, ties with it and second among the contestants that have all clips; with one of them nothing was won."""
     sign = 1.0 if column.better == "lower" else -1.0
     means = {m: sign * c.interval.mean for m, c in cells.items() if c.interval and c.ranked and not m.reference}
@@ -237,7 +243,7 @@ def _marked(cells: dict[Method, Cell], values: dict[Method, np.ndarray], column:
     order = sorted(means, key=lambda method: means[method])
     marks = {method: "best" for method in order if means[method] == means[order[0]]}
     for method in order:
-        pair = paired(values[order[0]], values[method])
+        pair = scores.paired(order[0], method, column, clips)
         if method not in marks and pair and pair.tied:
             marks[method] = "tied"
     rest = [method for method in order if marks.get(method) != "best"]
@@ -250,11 +256,10 @@ def pairs(
     scores: Scores, methods: list[Method], column: Column, clips: list[ClipKey]
 ) -> dict[tuple[Method, Method], Pair]:
     """Every two methods, clip by clip; those that share no clip are left out."""
-    values = {method: scores.values(method, column, clips) for method in methods}
     found = {}
     for place, first in enumerate(methods):
         for second in methods[place + 1 :]:
-            pair = paired(values[first], values[second])
+            pair = scores.paired(first, second, column, clips)
             if pair:
                 found[first, second] = pair
     return found

@@ -173,6 +173,8 @@ def _plausible(rows: list[Row]) -> list[str]:
             found.append(f"{place}: {row.value} is not finite")
         if row.value is None and not row.note:
             found.append(f"{place}: a blank without a reason")
+        if (row.weight is not None) != (metric.pooled and row.value is not None):
+            found.append(f"{place}: weight {row.weight}; a value has one if its metric is pooled, nothing else has")
         if (row.unit, row.better) != (metric.unit, metric.better):
             found.append(f"{place}: unit {row.unit!r} and better {row.better!r} are not those of the metric")
     return _few(found)
@@ -254,6 +256,8 @@ def _difference(handed: Row, again: Row) -> str:
     if handed.value is not None and again.value is not None:
         if not math.isclose(handed.value, again.value, rel_tol=tolerance, abs_tol=1e-9):
             return f"{place} says {handed.value}, the prediction file gives {again.value}"
+        if not math.isclose(handed.weight or 0.0, again.weight or 0.0, rel_tol=RELATIVE):
+            return f"{place} has weight {handed.weight}, the prediction file gives {again.weight}"
         if handed.count != again.count or handed.family != again.family:
             said, found = (f"count {row.count}, family {row.family}" for row in (handed, again))
             return f"{place} says {said}, scored again: {found}"

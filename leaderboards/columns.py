@@ -142,14 +142,21 @@ def _merge(some: list[Column]) -> Column:
     )
 
 
+def pooled(column: Column) -> bool:
+    """Whether its sums are added over clips before they are divided."""
+    return column.metrics[0] in METRICS and METRICS[column.metrics[0]].pooled
+
+
 def headline(columns: list[Column]) -> Column | None:
     """The column that answers which method moves points best: tracks before pairs, moving pixels, displacement first.
 
-    The displacement error knows motion from geometry: who moves nothing scores 1, however good the geometry.
+    The displacement error knows motion from geometry: who moves nothing scores 1, however good the geometry. Pooled before
+    the mean over clips, which a clip in which hardly anything moves may decide.
     """
     motion = [column for column in columns if column.group == "3D motion"]
     order = lambda column: (  # noqa: E731
         "displacement" not in column.metrics[0],
+        not pooled(column),
         not column.moving and column.twin,
         -(PROTOCOLS[column.protocol].length or 0) if column.protocol in PROTOCOLS else 0,
         -PROTOCOLS[column.protocol].stride if column.protocol in PROTOCOLS else 0,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from leaderboards.board import Board, Line, Scores
+from leaderboards.board import Board, ClipKey, Line, Method, Scores
 from leaderboards.columns import SECONDS, Column
 from leaderboards.drawing import COLOURS, GREY, INK, MARKERS, Figure, canvas, finish
 
@@ -123,7 +123,7 @@ def groups(board: Board, scores: Scores, families: dict, name: str, by: str) -> 
             _bars(axes, board, scores, main, lines, dict(sorted(kinds.items())))
             axes.set_xlabel(_axis(main))
         what = _axis(main) if main else "Scores"
-        caption = f"{what} of each {by}, mean over its clips; bars go from the truth, 0, to worse."
+        caption = f"{what}, of the clips of each {by}; bars go from the truth, 0, to worse."
         return finish(
             figure,
             name,
@@ -133,11 +133,17 @@ def groups(board: Board, scores: Scores, families: dict, name: str, by: str) -> 
         )
 
 
+def _group_mean(scores: Scores, method: Method, column: Column, clips: list[ClipKey]) -> float:
+    """Over the clips that have a value, weighted as on the boards; 0 without any."""
+    values, weights = (ask(method, column, clips) for ask in (scores.values, scores.weights))
+    has = np.isfinite(values) & (weights > 0)
+    return float(np.average(values[has], weights=weights[has])) if has.any() else 0.0
+
+
 def _bars(axes: Any, board: Board, scores: Scores, main: Column, lines: list[Line], kinds: dict[str, list]) -> None:
     step = 1.0 / (len(lines) + 1)
     for place, line in enumerate(lines):
-        values = [scores.values(line.method, main, clips) for clips in kinds.values()]
-        means = [float(np.nanmean(value)) if np.isfinite(value).any() else 0.0 for value in values]
+        means = [_group_mean(scores, line.method, main, clips) for clips in kinds.values()]
         look = looks(board)[line.method.label]
         where = np.arange(len(kinds)) + step * place
         hatch = "" if not line.method.reference else "///"

@@ -64,17 +64,25 @@ class Pair:
         return not self.p_value < LEVEL
 
 
-def paired(first: Float64[np.ndarray, " N"], second: Float64[np.ndarray, " N"]) -> Pair | None:
-    """The paired comparison of two methods; NaN is a blank. None when they share no clip."""
-    both = np.isfinite(first) & np.isfinite(second)
+def paired(
+    first: Float64[np.ndarray, " N"],
+    second: Float64[np.ndarray, " N"],
+    weights: Float64[np.ndarray, " N"] | None = None,
+) -> Pair | None:
+    """The paired comparison of two methods; NaN is a blank. None when they share no clip.
+
+    A clip has one weight for both; without, clips count alike.
+    """
+    weights = np.ones(len(first)) if weights is None else weights
+    both = np.isfinite(first) & np.isfinite(second) & (weights > 0)
     if not both.any():
         return None
-    difference = (second - first)[both]
-    observed = abs(difference.mean())
+    difference, share = (second - first)[both], weights[both] / weights[both].sum()
+    observed = abs(difference @ share)
     slack = 1e-12 * np.abs(difference).max()  # sums of the same numbers in another order are as large
-    p_value = float(np.mean(np.abs(flips(len(difference)) @ difference) / len(difference) >= observed - slack))
+    p_value = float(np.mean(np.abs(flips(len(difference)) @ (difference * share)) >= observed - slack))
     return Pair(
-        difference=interval(difference, np.ones(len(difference))),
+        difference=interval(difference, weights[both]),
         p_value=p_value,
         first_lower=int(np.count_nonzero(difference > 0)),
         second_lower=int(np.count_nonzero(difference < 0)),

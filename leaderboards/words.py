@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.evaluators.resampling import Interval
 from leaderboards.board import Board, Line, Scores, pairs
-from leaderboards.columns import SECONDS, Column
+from leaderboards.columns import SECONDS, Column, pooled
 from leaderboards.sureness import LEVEL, Pair, fewest_clips
 
 BEST = "Which method moves points best?"
@@ -93,7 +93,9 @@ def _best(board: Board, main: Column, best: Line) -> Answer:
     still = next((line for line in board.lines if line.method.name == "still"), None)
     floor = board.cell(still, main).interval if still else None
     unit = f" {main.unit}" if main.unit else ""
-    text = f"{column_text(main)}: {short(cell.interval.mean)}{unit}, where 0 is the truth"
+    text = f"{column_text(main)}: {short(cell.interval.mean)}{unit}, where 0 is the truth" + _unpooled(
+        board, main, best
+    )
     if floor:
         text += f". Moving nothing at all, with true geometry and cameras, scores {short(floor.mean)}{unit}"
     place = f" On {cut(board.title)}." if board.suite else " Over all suites together."
@@ -105,6 +107,16 @@ def _best(board: Board, main: Column, best: Line) -> Answer:
             question=BEST, short="None beats standing still", long=f"Best is {name}, {text}.{place}", page=page
         )
     return Answer(question=BEST, short=cut(best.method.name), long=f"{text}.{place}", page=page)
+
+
+def _unpooled(board: Board, main: Column, best: Line) -> str:
+    """The other reading of a column that is pooled."""
+    plain = tuple(name.removesuffix("_pooled") for name in main.metrics)
+    key = replace(main, metrics=plain).key
+    found = next((board.cell(best, column).interval for column in board.columns if column.key == key), None)
+    if not found or not pooled(main):
+        return ""
+    return f" (as a mean over clips, where one that hardly moves counts like any other, {short(found.mean)})"
 
 
 def _sure(board: Board, main: Column, ranked: list[Line]) -> Answer:

@@ -18,29 +18,12 @@ from benchmark.metrics import METRICS, MOVING_METRES, Score, moving
 from benchmark.protocols import PROTOCOLS, Task
 from benchmark.registry import find_method, start
 from benchmark.scoring import measure, score, show, truth_of
-from tests.tiny import tiny_clip
-from vdpm.clip import Prediction, Truth
+from tests.tiny import tiny_clip, truth_like
+from vdpm.clip import Prediction
 
 CLIP = tiny_clip()
 FIXTURE = Path(__file__).parent / "fixtures" / "pose.npz"
 POSE = ("pose_ate", "pose_rpe_translation", "pose_rpe_rotation")
-
-
-def truth_like(**arrays: np.ndarray) -> Truth:
-    """A truth of which only some arrays matter."""
-    frames = next(iter(arrays.values())).shape[1 if "points" in arrays else 0]
-    sources = len(arrays["points"]) if "points" in arrays else 0
-    defaults = {
-        "K": np.tile(np.eye(3), (frames, 1, 1)),
-        "world_from_camera": np.tile(np.eye(4), (frames, 1, 1)),
-        "depth": np.ones((frames, 1, 1), np.float32),
-        "points": np.ones((sources, frames, 1, 1, 3), np.float32),
-    }
-    if "points" in arrays:
-        defaults["depth"] = np.ones((frames, *arrays["points"].shape[2:4]), np.float32)
-    if "depth" in arrays:
-        defaults["points"] = np.ones((0, frames, *arrays["depth"].shape[1:], 3), np.float32)
-    return Truth(**{**defaults, **arrays}, sources=tuple(range(sources)))
 
 
 def poses(centres: np.ndarray, rotations: Rotation) -> np.ndarray:
@@ -144,37 +127,6 @@ def test_no_moving_pixel_is_a_blank_with_a_reason():
 def test_points_all_at_the_origin_are_a_blank():
     truth = truth_like(points=np.ones((1, 2, 1, 1, 3), np.float32))
     assert measure(METRICS["epe_track"], truth, Prediction(points=np.zeros((1, 2, 1, 1, 3), np.float32))).value is None
-
-
-def displacement(truth: Truth, points: np.ndarray) -> float | None:
-    return measure(METRICS["displacement_error"], truth, Prediction(points=points.astype(np.float32))).value
-
-
-def test_displacement_error_of_known_answers():
-    # One source, two times, a pixel that moves by (0, 0, 2) beside one at rest; norms are 1, 3 and 2 twice: mean 2.
-    true = np.zeros((1, 2, 1, 2, 3), np.float32)
-    true[0, :, 0, 0, 2], true[0, :, 0, 1, 2] = [1.0, 3.0], 2.0
-    truth = truth_like(points=true)
-    assert displacement(truth, true) == 0.0
-    assert displacement(truth, 7.0 * true) == pytest.approx(0.0, abs=1e-6)
-    assert displacement(truth, np.repeat(true[:, :1], 2, axis=1)) == 1.0
-    half = true.copy()
-    half[0, :, 0, 0, 2] = [1.5, 2.5]  # half of the way, and the mean norm is still 2
-    assert displacement(truth, half) == pytest.approx(0.5)
-    aside = true.copy()
-    aside[0, :, 0, 1, 2] += 4.0  # a wrong shape at rest enters by the norm alone: 4 instead of 2
-    assert displacement(truth, aside) == pytest.approx(0.5)
-    assert displacement(truth_like(points=np.ones_like(true)), true) is None
-
-
-def test_displacement_error_leaves_out_each_frames_own_time():
-    true = np.random.default_rng(0).normal(size=(2, 2, 3, 4, 3)).astype(np.float32)
-    answer = true + np.random.default_rng(1).normal(size=true.shape).astype(np.float32)
-    norm, unit = (np.linalg.norm(points, axis=-1).mean(dtype=float) for points in (answer, true))
-    step = np.stack([answer[0, 1] - answer[0, 0], answer[1, 0] - answer[1, 1]]) / norm
-    true_step = np.stack([true[0, 1] - true[0, 0], true[1, 0] - true[1, 1]]) / unit
-    expected = np.linalg.norm(step - true_step, axis=-1).sum() / np.linalg.norm(true_step, axis=-1).sum()
-    assert displacement(truth_like(points=true), answer) == pytest.approx(expected, rel=1e-6)
 
 
 def test_rpe_of_a_known_motion():

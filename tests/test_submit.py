@@ -112,6 +112,9 @@ def test_a_blank_over_a_value_and_a_value_over_a_blank_are_found_out(handed: Pat
         (lambda place, row: replace(row, unit="km"), "unit 'km'"),
         (lambda place, row: replace(row, value=None, note=""), "a blank without a reason"),
         (lambda place, row: replace(row, count=row.count + 1), "says count"),
+        (lambda place, row: replace(row, weight=row.weight and 1.1 * row.weight), "has weight"),
+        (lambda place, row: replace(row, weight=None), "weight None; a value has one if its metric is pooled"),
+        (lambda place, row: replace(row, weight=1.0), "nothing else has"),
     ],
 )  # fmt: skip
 def test_faults_in_rows_are_named(handed: Path, made: tuple[Path, Path], change: Callable, message: str):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vdpm.clip import Cameras, Clip, Surfaces
+from vdpm.clip import Cameras, Clip, Surfaces, Truth
 from vdpm.geometry import rigid
 
 BOX = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * 0.5
@@ -111,3 +111,20 @@ def tiny_clip(frames: int = 20, height: int = 24, width: int = 32, name: str = "
     shade = np.array([[90, 140, 220], [120, 110, 100], [200, 80, 60]], np.uint8)
     body = np.where(triangle < 0, 0, np.where(triangle < 2, 1, 2))
     return replace(unseen, rgb=shade[body], triangle=triangle)
+
+
+def truth_like(**arrays: np.ndarray) -> Truth:
+    """A truth of which only some arrays matter."""
+    frames = next(iter(arrays.values())).shape[1 if "points" in arrays else 0]
+    sources = len(arrays["points"]) if "points" in arrays else 0
+    defaults = {
+        "K": np.tile(np.eye(3), (frames, 1, 1)),
+        "world_from_camera": np.tile(np.eye(4), (frames, 1, 1)),
+        "depth": np.ones((frames, 1, 1), np.float32),
+        "points": np.ones((sources, frames, 1, 1, 3), np.float32),
+    }
+    if "points" in arrays:
+        defaults["depth"] = np.ones((frames, *arrays["points"].shape[2:4]), np.float32)
+    if "depth" in arrays:
+        defaults["points"] = np.ones((0, frames, *arrays["depth"].shape[1:], 3), np.float32)
+    return Truth(**{**defaults, **arrays}, sources=tuple(range(sources)))
