@@ -22,6 +22,10 @@ COLLISION = "collision_geometry.obj"
 PICTURES = (".hdr", ".exr")
 
 
+class UnreadableAsset(UserError):
+    """Its file is damaged or not what its name says. Another asset may do."""
+
+
 def cache_folder() -> Path:
     """Where copies and what is made of them are kept."""
     home = os.environ.get("OPEN4D_CACHE") or Path.home() / ".cache" / "open4d"
@@ -117,14 +121,16 @@ def unpacked(archive: Path, folder: Path) -> dict[str, Path]:
     """The files of an archive by name, extracted into an empty folder; nothing gets out of it.
 
     Raises:
-        UserError: it is damaged, or a member is a link, a device or leads elsewhere.
+        UnreadableAsset: it is damaged, or a member is a link, a device or leads elsewhere.
     """
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 if not (member.isfile() or member.isdir()):
-                    raise UserError(f"{archive} holds {member.name!r}, which is neither a file nor a folder: not used")
+                    raise UnreadableAsset(
+                        f"{archive} holds {member.name!r}, which is neither a file nor a folder: not used"
+                    )
                 tar.extract(member, folder, filter="data")
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise UserError(f"cannot unpack {archive}: {error}; copy it again") from error
+        raise UnreadableAsset(f"cannot unpack {archive}: {error}; copy it again") from error
     return {path.name: path for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -11,9 +11,8 @@ from PIL import Image
 
 from generation.convex import groups, middle, pieces
 from generation.library import Entry
-from generation.manifest import COLLISION, PICTURES, VISUALS, cache_folder, unpacked
+from generation.manifest import COLLISION, PICTURES, VISUALS, UnreadableAsset, cache_folder, unpacked
 from generation.scene import Asset, Mesh
-from vdpm.errors import UserError
 from vdpm.files import replacing
 
 PREPARED = 1
@@ -30,7 +29,7 @@ def model(entry: Entry) -> Asset:
     """The asset of an entry, 1 m large, its origin at the centre of mass of what collides.
 
     Raises:
-        UserError: the file is not a model of triangles.
+        UnreadableAsset: the file is not a model of triangles.
     """
     kept = cache_folder() / "prepared" / f"{entry.sha256}-{PREPARED}.npz"
     if not kept.exists():
@@ -54,7 +53,7 @@ def picture(entry: Entry) -> Path:
     """The environment map of an entry, unpacked into the cache.
 
     Raises:
-        UserError: there is none in the archive.
+        UnreadableAsset: there is none in the archive.
     """
     for ending in PICTURES:
         if (found := cache_folder() / "prepared" / f"{entry.sha256}{ending}").exists():
@@ -63,7 +62,7 @@ def picture(entry: Entry) -> Path:
         files = unpacked(entry.file, Path(folder))
         maps = [path for path in files.values() if path.suffix.lower() in PICTURES]
         if not maps:
-            raise UserError(f"{entry.file} holds no environment map ({', '.join(PICTURES)})")
+            raise UnreadableAsset(f"{entry.file} holds no environment map ({', '.join(PICTURES)})")
         kept = cache_folder() / "prepared" / f"{entry.sha256}{maps[0].suffix.lower()}"
         with replacing(kept) as out:
             out.write(maps[0].read_bytes())
@@ -77,7 +76,7 @@ def _prepare(entry: Entry, kept: Path) -> None:
             files = unpacked(entry.file, Path(folder))
             shown = next((files[name] for name in VISUALS if name in files), None)
             if shown is None:
-                raise UserError(f"{entry.file} holds none of {', '.join(VISUALS)}")
+                raise UnreadableAsset(f"{entry.file} holds none of {', '.join(VISUALS)}")
             collides = files.get(COLLISION)
         else:
             shown, collides = entry.file, None
@@ -105,9 +104,11 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, Image.
         mesh: Any = trimesh.load(path, force="mesh", process=False)
         vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int32)
     except Exception as error:  # its readers raise a dozen kinds on damaged files
-        raise UserError(f"cannot read the model {path}: {type(error).__name__}: {error}") from error
+        raise UnreadableAsset(f"cannot read the model {path}: {type(error).__name__}: {error}") from error
     if not 4 <= len(faces) <= MOST_TRIANGLES or not np.isfinite(vertices).all():
-        raise UserError(f"{path} has {len(faces)} triangles; models have 4 to {MOST_TRIANGLES}, with finite vertices")
+        raise UnreadableAsset(
+            f"{path} has {len(faces)} triangles; models have 4 to {MOST_TRIANGLES}, with finite vertices"
+        )
     if path.suffix.lower() in Y_UP:
         vertices = vertices @ np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))

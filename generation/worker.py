@@ -49,8 +49,9 @@ class Lost:
 class Worker:
     """Makes one clip after the other in a child process, a fresh one whenever the last died, grew or aged."""
 
-    def __init__(self, limits: Limits, command: tuple[str, ...] = CHILD):
-        self.limits, self.command = limits, command
+    def __init__(self, limits: Limits, command: tuple[str, ...] = CHILD, outlive: bool = False):
+        """If this process is killed, a child that may outlive it finishes the clip in work."""
+        self.limits, self.command, self.outlive = limits, command, outlive
         self.clips = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.scratch: Path | None = None
@@ -83,10 +84,14 @@ class Worker:
     def _try(self, job: Job, skipped: dict[int, str]) -> dict[str, Any] | Lost:
         process = self._child()
         try:
-            send(process.stdin, {**asdict(job), "path": str(job.path), "skipped": sorted(skipped.items())})
+            send(process.stdin, self._task(job, skipped))
             return self._watch(process)
         except BrokenPipeError:
             return self._dead(process, 0)
+
+    def _task(self, job: Job, skipped: dict[int, str]) -> dict[str, Any]:
+        limits = {"timeout": self.limits.timeout, "memory": self.limits.memory} if self.outlive else None
+        return {**asdict(job), "path": str(job.path), "skipped": sorted(skipped.items()), "outlive": limits}
 
     def _watch(self, process: subprocess.Popen[bytes]) -> dict[str, Any] | Lost:
         """Wait for the answer, and no longer than allowed."""

@@ -1,16 +1,21 @@
 """The keeper of a worker process, against children that crash, hang, swell and lie: real processes, no Blender."""
 
+import os
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 import pytest
 
+from generation import models, working
 from generation.executors import local
 from generation.jobs import Job, Limits, Outcome, Plan
-from generation.make import Recipe
+from generation.library import Entry
+from generation.make import NoScene, Recipe
+from generation.manifest import UnreadableAsset
 from generation.worker import SUBSTITUTES, TRIES, TRIES_KILLED, Worker
 from vdpm.errors import UserError
 
@@ -103,7 +108,7 @@ def test_stopping_early_ends_every_worker(tmp_path, monkeypatch):
     """The caller of an executor who listens no longer leaves no process behind."""
     fault = "if job['index']: time.sleep(60)"
     monkeypatch.setattr(
-        local, "Worker", lambda limits: Worker(limits, (sys.executable, "-c", CHILD.replace("FAULT", fault)))
+        local, "Worker", lambda limits, outlive: Worker(limits, (sys.executable, "-c", CHILD.replace("FAULT", fault)))
     )
     jobs = [Job(family="f", index=index, recipe=RECIPE, path=tmp_path / f"{index}.tar") for index in range(3)]
     outcomes = local.run(jobs, Plan(workers=2, limits=Limits()))
@@ -135,3 +140,35 @@ sys.stdin.read()
         time.sleep(0.1)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
     assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (UnreadableAsset("own/cup.glb"), {"error": ["UnreadableAsset", "own/cup.glb"]}),
+        (UserError("no such device"), {"stop": "no such device"}),
+        (OSError(28, "No space left on device", "f.png"), {"stop": "cannot write f.png: No space left on device"}),
+        (OSError(5, "Input/output error"), {"error": ["OSError", "[Errno 5] Input/output error"]}),
+        (FloatingPointError("the solver exploded"), {"error": ["FloatingPointError", "the solver exploded"]}),
+        (NoScene("none will do"), {"made": {"failure": "none will do"}}),
+    ],
+)
+def test_what_is_a_fault_of_the_draw_and_what_stops_the_run(tmp_path, monkeypatch, error, answer):
+    """A draw at fault ("error") is tried again and then replaced by the next; see above."""
+
+    def make_clip(*_):
+        raise error
+
+    monkeypatch.setattr(working, "make_clip", make_clip)
+    task = {**asdict(Job(family="kubric_f", index=0, recipe=RECIPE, path=tmp_path / "clip.tar")), "skipped": []}
+    with open(os.devnull, "wb") as answers:
+        assert working._answer(task, answers) == answer
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_cannot_be_read_is_an_unreadable_asset(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPEN4D_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "cup.glb"
+    file.write_bytes(b"glTF, but for the rest")
+    with pytest.raises(UnreadableAsset, match=r"cup\.glb"):
+        models.model(Entry(id="own/cup", licence="CC0-1.0", file=file, sha256="0" * 64))

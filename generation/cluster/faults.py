@@ -2,15 +2,18 @@
 
     python -m generation.cluster.faults --clips 40 --kills 20
 
-Exit status 2 if a shard differs, a file under a final name is not whole, or a finished clip was made again.
+Exit status 2 if a shard differs, a file under a final name is not whole, a finished clip was made again, or more clips were
+begun in vain than processes were killed.
 """
 
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +26,8 @@ from vdpm.files import sha256
 from vdpm.storage import read_members
 
 POLL_SECONDS = 0.1
+CLAIM_SECONDS = 0.02
+"""Between two looks at who makes which clip: far less than a clip takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +60,20 @@ class Job:
             "--frames", str(config.frames), "--samples", "1", "--workers", str(config.workers), "--family", config.family,
             "--out", str(out), "--quiet",
         ]  # fmt: skip
+        self.workers: list[psutil.Process] = []
+        """Of parents that were killed."""
+        self.begun: set[tuple[str, str]] = set()
+        """Clips and who made them, also in vain."""
+        threading.Thread(target=self._look, daemon=True).start()
         self.process = self._start()
+
+    def _look(self) -> None:
+        while True:
+            for claim in self.out.glob("clips/*.claim"):
+                with suppress(FileNotFoundError):
+                    if maker := claim.read_text():
+                        self.begun.add((claim.name, maker))
+            time.sleep(CLAIM_SECONDS)
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
@@ -80,14 +98,17 @@ class Job:
         return bool(workers)
 
     def kill_all(self) -> None:
-        """Kill the parent, whose workers end by themselves, and start the command again."""
-        below = psutil.Process(self.process.pid).children(recursive=True)
+        """Kill the parent, whose workers finish the clips that they are at, and start the command again at once."""
+        self.workers += psutil.Process(self.process.pid).children()
         self.process.kill()
         self.process.wait()
-        _, alive = psutil.wait_procs(below, timeout=60)
-        if alive:
-            raise UserError(f"{len(alive)} workers outlived their parent by a minute")
         self.process = self._start()
+
+    def wait_for_the_workers(self) -> None:
+        """Raises `UserError` if one outlives its parent for long."""
+        _, alive = psutil.wait_procs(self.workers, timeout=60)
+        if alive:
+            raise UserError(f"{len(alive)} workers outlived their parent, and all work, by a minute")
 
 
 def _there(paths: Iterator[Path]) -> Iterator[Path]:
@@ -114,7 +135,16 @@ def disturb(config: Config, job: Job) -> Counter[str]:
         seen |= check(job, seen)
         print(f"{sum(killed.values()):3d} kills, {len(seen):3d} of {config.clips} clips finished", flush=True)
     job.process.communicate()
+    job.wait_for_the_workers()
     return killed
+
+
+def lost(config: Config, job: Job, killed: int) -> int:
+    """How many clips were begun in vain. Raises `UserError` if these are more than one a kill."""
+    count = len(job.begun) - config.clips
+    if not 0 <= count <= killed:
+        raise UserError(f"{len(job.begun)} clips were begun to make {config.clips}, with {killed} kills")
+    return count
 
 
 def check(job: Job, before: dict[str, int]) -> dict[str, int]:
@@ -142,8 +172,10 @@ def main(config: Config) -> None:
             raise UserError(f"the last run ended with status {job.process.returncode}")
         print(f"undisturbed {seconds:.0f} s, disturbed {time.monotonic() - start:.0f} s")
         compare(peace, war)
+    in_vain = lost(config, job, killed.total())
     listed = " and ".join(f"{count} x the {victim}" for victim, count in sorted(killed.items()))
     print(f"killed {listed}: every shard has the same bytes, none was ever cut off, no finished clip was made again")
+    print(f"{in_vain} clips were begun in vain: at most one a kill")
 
 
 def compare(peace: Path, war: Path) -> None:

@@ -15,7 +15,7 @@ def run(jobs: list[Job], plan: Plan) -> Generator[Outcome, None, None]:
     for job in jobs:
         waiting.put(job)
     told: queue.SimpleQueue[Outcome | Exception] = queue.SimpleQueue()
-    workers = [Worker(plan.limits) for _ in range(min(plan.workers, len(jobs)))]
+    workers = [Worker(plan.limits, outlive=True) for _ in range(min(plan.workers, len(jobs)))]
     threads = [threading.Thread(target=partial(_keep, worker, waiting, told), daemon=True) for worker in workers]
     for thread in threads:
         thread.start()
