@@ -1,23 +1,26 @@
-"""The table of choices that V-DPM's paper leaves open: every variant with every seed, trained and scored alike.
+"""Tables of what matters in training: every variant with every seed, trained alike and measured on held-out windows.
 
-    python -m vdpm.training.ablations --data procedural:0.5 data/train:0.5 --steps 4000 --seeds 0 1
-    python -m vdpm.training.ablations --only reference-first no-matching --seeds 0     # a share of it, for another machine
+    python -m vdpm.training.ablations choices --data procedural:0.3 data/train:0.7    # what V-DPM's paper leaves open
+    python -m vdpm.training.ablations clips --clips 8 24 --data procedural:0.3 data/train:0.7     # does more data help?
+    python -m vdpm.training.ablations matching --data procedural:0.3 data/train:0.7   # with and without correspondences
+    python -m vdpm.training.ablations choices --only confidence --seeds 1             # a share of it, for another machine
 
-Each run goes on where it stopped, finished runs are kept, and the table RUNS/table.md is written anew after each: means
-over seeds with the range over them, by the benchmark's own scores of the last checkpoint.
+Each run goes on where it stopped and finished ones are kept, also by the other tables, which share the base. The table is
+written anew after each run, as OUT/<study>.md, .json and .png: means over seeds with the range over them.
 """
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from vdpm.errors import UserError, run_command, unknown
-from vdpm.files import replacing
 
 if TYPE_CHECKING:
     from vdpm.training.data import DataConfig
+    from vdpm.training.loop import Trainer
     from vdpm.training.presets import Preset
 
 VARIANTS: dict[str, dict[str, object]] = {
@@ -28,87 +31,126 @@ VARIANTS: dict[str, dict[str, object]] = {
     "time-last": {"times": "last"},
     "confidence": {"confidence": 0.2},
     "no-matching": {"matching": 0.0, "flat": 0.0},
-    "clips-50": {"clips": 50},
-    "clips-200": {"clips": 200},
-    "clips-800": {"clips": 800},
 }
-"""What differs from the preset: fields of the objective, or of the data, `clips` being how many a source of shards has."""
-COLUMNS = (
-    "vdpm_pair2/displacement_error",
-    "vdpm_pair8/displacement_error",
-    "vdpm_track10/displacement_error",
-    "video/depth_absrel",
-    "video/pose_ate",
-)
+"""What differs from the preset: fields of the objective or of the data."""
+STUDIES = {"choices": [name for name in VARIANTS if name != "no-matching"], "matching": ["base", "no-matching"]}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The command line."""
 
+    study: Annotated[Literal["choices", "clips", "matching"], tyro.conf.Positional] = "choices"
+    """Which table."""
     out: Path = Path("runs/ablations")
-    """Folder of the runs and of the table."""
+    """Folder of the runs and of the tables."""
     data: tuple[str, ...] = ("procedural",)
     """Sources with weights, as for `vdpm.train`."""
+    cache: Path | None = None
+    """Folder to keep prepared clips in."""
     preset: str = "tiny"
     """What the variants vary."""
     steps: int = 4000
     """Length of every run."""
+    frames: tuple[int, ...] = ()
+    """Lengths of windows; those of the preset by default."""
     seeds: tuple[int, ...] = (0, 1)
     only: tuple[str, ...] = ()
-    """Variants to run; all by default."""
-    suite: str = "mini"
-    """What the runs are scored on."""
+    """Variants to run; all of the study by default."""
+    clips: tuple[int, ...] = (50, 200)
+    """Numbers of clips that `clips` compares with all that there are."""
+    held: tuple[str, ...] = ("benchmark/frozen/mini",)
+    """Folders of clips that are held out."""
+    windows: int = 100
+    """Windows of these that all runs are measured on."""
+    suite: str = ""
+    """A suite to score the last checkpoints on with the benchmark as well, as in mini; none by default."""
     workers: int = 1
     """Processes that make batches."""
 
 
+def variants(config: Config) -> list[str]:
+    """Names of the variants of a study."""
+    if config.study == "clips":
+        return [*(f"clips-{count}" for count in sorted(config.clips)), "base"]
+    return STUDIES[config.study]
+
+
+def changes(name: str) -> dict[str, object]:
+    """What a variant changes."""
+    counted = re.fullmatch(r"clips-(\d+)", name)
+    return {"clips": int(counted[1])} if counted else VARIANTS[name]
+
+
 def main(config: Config) -> None:
-    """Train and score what is missing, then write the table."""
+    """Train and measure what is missing, then write the table."""
+    from vdpm.training.study import write
+
+    names = variants(config)
     for name in config.only:
-        if name not in VARIANTS:
-            raise unknown("variant", name, list(VARIANTS), "add one in vdpm/training/ablations.py")
-    if config.steps < 1 or not config.seeds:
-        raise UserError(f"--steps {config.steps} --seeds {config.seeds}: at least one step and one seed")
+        if name not in names:
+            raise unknown("variant", name, names, "add one in vdpm/training/ablations.py")
+    for flag, least in (("steps", config.steps), ("windows", config.windows), ("seeds", len(config.seeds))):
+        if least < 1:
+            raise UserError(f"--{flag}: at least one")
     for seed in config.seeds:
-        for name in config.only or tuple(VARIANTS):
+        for name in config.only or names:
             run(config, name, seed)
-            print(write_table(config), flush=True)
+            print(write(config.out, config.study, names, config.steps), flush=True)
 
 
 def run(config: Config, name: str, seed: int) -> None:
-    """Train a variant with a seed to the end, from its last checkpoint if there is one, and score it."""
-    from vdpm.training import checkpoint
+    """Train a variant with a seed to the end, from its last checkpoint if there is one, and measure it."""
+    from vdpm.training import checkpoint, study
+    from vdpm.training.held import Held, scores
+    from vdpm.training.validate import score
+
+    folder = config.out / f"{name}-{seed}"
+    if study.measured(folder, config.steps):
+        return
+    preset, data = planned(config, changes(name))
+    trainer = trained(folder, preset, data, seed)
+    held = Held(
+        sources=" ".join(config.held), windows=config.windows, frames=preset.frames, size=preset.size,
+        strides=preset.strides,
+    )  # fmt: skip
+    found = scores(trainer.model, held)
+    newest = checkpoint.newest(folder)
+    if config.suite and newest is not None:
+        found |= score(newest, config.suite)
+    row = {"variant": name, "seed": seed, "steps": config.steps, "windows": trainer.progress.windows}
+    row |= {"seconds": round(trainer.progress.seconds), "held": asdict(held), "scores": found}
+    study.keep(folder, row)
+
+
+def trained(folder: Path, preset: "Preset", data: "DataConfig", seed: int) -> "Trainer":
+    """A run that is at its end."""
     from vdpm.training.begin import begin
     from vdpm.training.data import batches
     from vdpm.training.learner import Learner
     from vdpm.training.loop import Pace, Trainer
     from vdpm.training.parallel import joined
-    from vdpm.training.validate import validate
 
-    folder = config.out / f"{name}-{seed}"
-    preset, data = planned(config, VARIANTS[name])
     with joined() as place:
         trainer = Trainer(folder, Learner(begin("", preset.sizes, seed), preset), place, "ddp")
         trainer.resume()
+        print(f"{folder}: step {trainer.progress.step} of {preset.steps}", flush=True)
         if trainer.progress.step < preset.steps:
-            print(f"{folder}: step {trainer.progress.step} of {preset.steps}", flush=True)
             start = trainer.progress.step * preset.accumulate
-            trainer.train(batches(data, seed, start), Pace(save=max(1, min(500, preset.steps // 4))))
-    newest = checkpoint.newest(folder)
-    assert newest is not None
-    validate(folder, newest, config.suite)
+            trainer.train(batches(data, seed, start), Pace(save=max(1, min(500, preset.steps // 2))))
+    return trainer
 
 
-def planned(config: Config, changes: dict[str, object]) -> "tuple[Preset, DataConfig]":
+def planned(config: Config, changed: dict[str, object]) -> "tuple[Preset, DataConfig]":
     """Preset and data of a variant."""
     from vdpm.training.data import DataConfig
     from vdpm.training.losses import Objective
     from vdpm.training.presets import find_preset
 
-    preset = replace(find_preset(config.preset), steps=config.steps)
+    preset = find_preset(config.preset)
+    preset = replace(preset, steps=config.steps, frames=config.frames or preset.frames)
     fields = Objective.__dataclass_fields__
-    objective = replace(preset.objective, **{name: value for name, value in changes.items() if name in fields})
+    objective = replace(preset.objective, **{name: value for name, value in changed.items() if name in fields})
     data = DataConfig(
         sources=" ".join(config.data),
         batch=preset.batch,
@@ -117,34 +159,11 @@ def planned(config: Config, changes: dict[str, object]) -> "tuple[Preset, DataCo
         strides=preset.strides,
         reference=preset.reference,
         workers=config.workers,
+        cache=config.cache,
     )
     return replace(preset, objective=objective), replace(
-        data, **{name: value for name, value in changes.items() if name not in fields}
+        data, **{name: value for name, value in changed.items() if name not in fields}
     )
-
-
-def write_table(config: Config) -> str:
-    """Markdown of all runs that are scored; also written to the folder of the runs."""
-    from vdpm.training.validate import read_scores
-
-    lines = ["| variant | seeds | " + " | ".join(COLUMNS) + " |", "|---" * (2 + len(COLUMNS)) + "|"]
-    for name in VARIANTS:
-        found = [read_scores(path) for path in sorted(config.out.glob(f"{name}-[0-9]*")) if path.is_dir()]
-        scored = [rows[-1] for rows in found if rows and rows[-1]["step"] == config.steps]
-        if scored:
-            cells = [spread([row[column] for row in scored if column in row]) for column in COLUMNS]
-            lines.append(f"| {name} | {len(scored)} | " + " | ".join(cells) + " |")
-    table = "\n".join(lines) + "\n"
-    with replacing(config.out / "table.md") as file:
-        file.write(table.encode())
-    return table
-
-
-def spread(values: list[float]) -> str:
-    """Mean, and half of the range."""
-    if not values:
-        return "–"
-    return f"{sum(values) / len(values):.3f} ± {(max(values) - min(values)) / 2:.3f}"
 
 
 if __name__ == "__main__":
