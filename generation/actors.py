@@ -4,10 +4,10 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-from generation import choice, motions, people, wardrobe
+from generation import choice, heads, motions, people, wardrobe
 from generation.motions import Pose
 from generation.quaternions import about, conjugate, matrices, multiply, rotate
-from generation.scene import Asset, Body, Joint
+from generation.scene import Asset, Body, Joint, Mesh
 from generation.shapes import scaled
 from vdpm.geometry import rigid, transform
 
@@ -32,7 +32,7 @@ def person(
     seconds: Float64[np.ndarray, " T"],
     others: tuple[Body, ...],
 ) -> tuple[Body, ...]:
-    """The garments of a person who keeps clear of the others.
+    """The garments and the face of a person who keeps clear of the others.
 
     Raises:
         RuntimeError: there is no room.
@@ -45,28 +45,47 @@ def person(
     shapes = rounded(people.skinned(body, pose) * np.float32(height / STANDARD_HEIGHT))
     path = placed(rng, grounded(pose, shapes, height / STANDARD_HEIGHT), shapes, others)
     facts = {"role": "character", "person": name, "motion": motion.name, "start_seconds": start, "height": height}
+    carried, bald = heads.pieces(rng, build)
+    worn_looks, scale = wardrobe.looks(look, bald), height / STANDARD_HEIGHT
     garments = []
     for number, garment in enumerate(wardrobe.GARMENTS):
         mesh, used = wardrobe.part(body, worn == number)
-        asset = Asset(
-            id=f"procedural/person/{build}/{motion.name}/{garment}",
-            mesh=scaled(mesh, height / STANDARD_HEIGHT),
-            licence=LICENCE,
-        )
-        material = wardrobe.material(look, garment)
         garments.append(
             Body(
                 name=f"{name}/{garment}",
-                asset=asset,
-                material=material,
+                asset=_asset(f"{build}/{motion.name}/{garment}", mesh, scale),
+                material=worn_looks[garment],
                 world_from_body=path,
                 shapes=shapes[:, used],
                 facts=facts,
                 group=name,
-                joints=() if number else joints(pose, path, height / STANDARD_HEIGHT),
+                joints=() if number else joints(pose, path, scale),
             )
         )
-    return tuple(garments)
+    on_head = path @ _head_in_root(pose, scale)
+    pieces = (
+        Body(
+            name=f"{name}/{piece.name}",
+            asset=_asset(f"{build}/{motion.name}/{piece.name}", piece.mesh, scale),
+            material=worn_looks[piece.look],
+            world_from_body=on_head,
+            facts=facts,
+            group=name,
+        )
+        for piece in carried
+    )
+    return (*garments, *pieces)
+
+
+def _asset(part: str, mesh: Mesh, scale: float) -> Asset:
+    return Asset(id=f"procedural/person/{part}", mesh=scaled(mesh, scale), licence=LICENCE)
+
+
+def _head_in_root(pose: Pose, scale: float) -> Float64[np.ndarray, "T 4 4"]:
+    """root_from_head of a skeleton that has been scaled."""
+    root = conjugate(pose.rotation[:, 0])
+    turn = multiply(root, pose.rotation[:, heads.BONE])
+    return rigid(matrices(turn), scale * rotate(root, pose.origin[:, heads.BONE] - pose.origin[:, 0]))
 
 
 def joints(pose: Pose, path: Float64[np.ndarray, "T 4 4"], scale: float) -> tuple[Joint, ...]:

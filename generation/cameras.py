@@ -188,6 +188,20 @@ PROGRAMS: dict[str, Program] = {
 }
 
 
+def spot(rng: np.random.Generator, bodies: tuple[Body, ...], roles: tuple[str, ...]) -> Float64[np.ndarray, " 3"]:
+    """What a shot is about: where one of the bodies of some roles is on average, at half its height."""
+    stars = [body for body in bodies if body.facts.get("role") in roles]
+    star = stars[int(rng.integers(len(stars)))]
+    return star.world_from_body[:, :3, 3].mean(axis=0) * [1.0, 1.0, 0.5]
+
+
+def about(spot: Float64[np.ndarray, " 3"], shot: Cameras) -> Cameras:
+    """A shot moved from the origin to a spot."""
+    moved = shot.world_from_camera.copy()
+    moved[:, :3, 3] += spot
+    return Cameras(K=shot.K, world_from_camera=moved)
+
+
 def clear_of(
     bodies: tuple[Body, ...], draw: Callable[[], Cameras], clearance: float = 0.5, tries: int = 200
 ) -> Cameras:

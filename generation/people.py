@@ -15,7 +15,7 @@ from generation.implicit import Capsule, capsule_distance, melted, mesh_of
 from generation.motions import SKELETON, Pose, posed
 from generation.quaternions import about, blend, conjugate, multiply, rotate, towards
 
-CELL = 0.025
+CELL = 0.03
 """Metres of a triangle's side; at some others fingers meet in a point, and the surface is no longer a manifold."""
 SOFTNESS = 0.016
 REACH = 0.025
@@ -103,12 +103,13 @@ def _distances(points: Points, stoutness: float) -> list[Float64[np.ndarray, "N 
     local = [rotate(conjugate(q), points - o) for q, o in zip(rest.rotation[0], rest.origin[0], strict=True)]
     flesh = [FLESH[name.partition("_")[2] or name] for name in BONES]
     return [
-        np.stack([capsule_distance(_stout(capsule, stoutness), where) for capsule in capsules], axis=1)
+        np.stack([capsule_distance(stout(capsule, stoutness), where) for capsule in capsules], axis=1)
         for capsules, where in zip(flesh, local, strict=True)
     ]
 
 
-def _stout(capsule: Capsule, factor: float) -> Capsule:
+def stout(capsule: Capsule, factor: float) -> Capsule:
+    """A capsule of other radii, where it was."""
     return Capsule(start=capsule.start, end=capsule.end, radii=(capsule.radii[0] * factor, capsule.radii[1] * factor))
 
 

@@ -29,10 +29,11 @@ class Kind:
     stand: tuple[float, ...] = ()
     """Angles of hip, thigh and knee at which a leg stands."""
     vigour: float = 1.0
-    """Factor on the swing of legs: the light cheetah topples at full swing."""
+    """Factor on the swing of legs: the light cheetah and the narrow Laikago topple at full swing."""
     licence: str = BULLET
 
 
+STEEL: Rgb = (0.3, 0.3, 0.32)
 KINDS = {
     "kuka": Kind(urdf="kuka_iiwa/model.urdf", gait="arm", sizes=(0.9, 1.8)),
     "panda": Kind(
@@ -43,6 +44,9 @@ KINDS = {
     "aliengo": Kind(urdf="aliengo/aliengo.urdf", gait="legs", sizes=(1.0, 2.2), stand=(0.0, 0.8, -1.6)),
     "cheetah": Kind(
         urdf="mini_cheetah/mini_cheetah.urdf", gait="legs", sizes=(1.2, 2.6), stand=(0.0, -0.9, 1.7), vigour=0.65
+    ),
+    "laikago": Kind(
+        urdf="laikago/laikago_toes_zup.urdf", gait="legs", sizes=(1.0, 2.2), stand=(0.2, 0.05, -0.5), vigour=0.6
     ),
     "spirit": Kind(urdf="quadruped/spirit40.urdf", gait="legs", sizes=(1.0, 2.2), stand=(0.0, 0.9, 1.8)),
     "vision": Kind(urdf="quadruped/vision60.urdf", gait="legs", sizes=(0.9, 1.8), stand=(0.0, 0.9, 1.8)),
@@ -141,10 +145,16 @@ def paintwork(rng: np.random.Generator, name: str) -> list[Material]:
     """Materials of the `parts` of a robot: its textures or colours; half the robots are painted anew."""
     turn, paint, painted = rng.uniform(), materials.colour(rng, (0.1, 0.8), (0.2, 0.9)), rng.uniform() < 0.5
     roughness, metallic = rng.uniform(0.2, 0.6), float(rng.uniform() < 0.3)
-    looks = []
-    for _, group in parts(name):
-        srgb, texture = group[0].colour, group[0].texture
-        base = paint if srgb is None else _repainted(srgb, turn, paint) if painted else materials.linear(_muted(srgb))
+    looks, gaudy = [], _gaudy([group[0].colour for _, group in parts(name)])
+    for number, (_, group) in enumerate(parts(name)):
+        srgb, texture = None if gaudy else group[0].colour, group[0].texture
+        base = (
+            (paint, STEEL)[number % 2 * gaudy]
+            if srgb is None
+            else _repainted(srgb, turn, paint)
+            if painted
+            else materials.linear(_muted(srgb))
+        )
         looks.append(
             Material(
                 pattern="plain" if texture is None else "image",
@@ -156,6 +166,12 @@ def paintwork(rng: np.random.Generator, name: str) -> list[Material]:
             )
         )
     return looks
+
+
+def _gaudy(colours: list[Rgb | None]) -> bool:
+    """Whether every link has another loud colour, as in teaching; such a robot is painted in one, with steel between."""
+    loud = {colour for colour in colours if colour and colorsys.rgb_to_hsv(*colour)[1] > 0.4}
+    return len(loud) > 3
 
 
 def _repainted(srgb: Rgb, turn: float, paint: Rgb) -> Rgb:

@@ -11,8 +11,11 @@ from generation.materials import colour, linear
 from generation.people import Skin
 from generation.scene import Material, Mesh, Pattern, Rgb
 
-GARMENTS = ("skin", "top", "trousers", "shoes", "hair")
-CLOTHS: dict[Pattern, float] = {"plain": 0.35, "stripes": 0.2, "checker": 0.1, "weave": 0.15, "noise": 0.2}
+GARMENTS = ("skin", "top", "trousers", "shoes", "scalp")
+CLOTHS: dict[Pattern, float] = {"plain": 0.35, "stripes": 0.2, "checker": 0.1, "weave": 0.2, "noise": 0.15}
+PLAIN_CLOTHS: dict[Pattern, float] = {"plain": 0.55, "weave": 0.3, "noise": 0.15}
+GREY = 0.15
+"""How often hair is grey."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,7 @@ def dressed(body: Skin, outfit: Outfit) -> tuple[Skin, Int32[np.ndarray, " F"]]:
     middle = body.vertices[body.faces].mean(axis=1)
     top, hands, leg, head, shod, hair = (level > 0 for level in _seams(outfit, middle))
     regions = [~shod, ~top & ~leg & ~hands, ~top & ~hands, hair & head, head | hands]
-    worn = np.select(regions, [GARMENTS.index(name) for name in ("shoes", "skin", "trousers", "hair", "skin")], 1)
+    worn = np.select(regions, [GARMENTS.index(name) for name in ("shoes", "skin", "trousers", "scalp", "skin")], 1)
     return body, worn.astype(np.int32)
 
 
@@ -72,25 +75,48 @@ def part(body: Skin, chosen: np.ndarray) -> tuple[Mesh, Int32[np.ndarray, " W"]]
     return mesh, used.astype(np.int32)
 
 
-def material(rng: np.random.Generator, garment: str) -> Material:
-    """A look for one of `GARMENTS`."""
-    if garment == "skin":
-        return _even(_brown(rng, saturation=(0.3, 0.6), value=(0.3, 0.95)), roughness=0.5)
-    if garment == "hair":
-        return _even(_brown(rng, saturation=(0.3, 0.8), value=(0.04, 0.55)), roughness=0.6, size=0.02, relief=0.5)
-    if garment == "shoes":
-        return _even(colour(rng, (0.0, 0.6), (0.05, 0.9)), roughness=0.4)
+def looks(rng: np.random.Generator, bald: bool) -> dict[str, Material]:
+    """Materials of all `GARMENTS` and of what a head carries (`generation.heads`), by name."""
+    skin = _brown(rng, saturation=(0.28, 0.5), value=(0.3, 0.95))
+    hair = _grey(rng) if rng.uniform() < GREY else _brown(rng, saturation=(0.3, 0.8), value=(0.04, 0.55))
+    return {
+        "skin": _even(skin, roughness=0.5),
+        "top": _fabric(rng, CLOTHS, saturation=(0.05, 0.85), value=(0.15, 0.95)),
+        "trousers": _fabric(rng, PLAIN_CLOTHS, saturation=(0.0, 0.5), value=(0.06, 0.6)),
+        "shoes": _even(colour(rng, (0.0, 0.5), (0.03, 0.9)), roughness=0.4),
+        "hair": _even(hair, roughness=0.6, size=0.02, relief=0.5),
+        "scalp": _even(skin if bald else hair, roughness=0.6, size=0.02, relief=0.1 if bald else 0.5),
+        "whites": _even((0.6, 0.56, 0.54), roughness=0.3),
+        "irises": _even(_brown(rng, (0.3, 0.8), (0.03, 0.25)) if rng.uniform() < 0.7 else (0.03, 0.07, 0.1), 0.15),
+        "lips": _even((0.8 * skin[0], 0.42 * skin[1], 0.42 * skin[2]), roughness=0.4),
+        "hat": _fabric(rng, PLAIN_CLOTHS, saturation=(0.0, 0.8), value=(0.05, 0.9)),
+    }
+
+
+def _fabric(
+    rng: np.random.Generator,
+    patterns: dict[Pattern, float],
+    saturation: tuple[float, float],
+    value: tuple[float, float],
+) -> Material:
+    """Two tones of a colour; two colours where the pattern lives of it."""
+    pattern: Pattern = list(patterns)[int(rng.choice(len(patterns), p=list(patterns.values())))]
+    base, shade = colour(rng, saturation, value), rng.uniform(0.45, 0.75)
+    other = (
+        colour(rng, (0.0, 0.6), (0.05, 0.95)) if pattern in ("stripes", "checker") else tuple(shade * c for c in base)
+    )
     return Material(
-        pattern=_cloth(rng),
-        colours=(colour(rng, (0.1, 0.85), (0.15, 0.9)), colour(rng, (0.0, 0.8), (0.05, 0.95))),
+        pattern=pattern,
+        colours=(base, (other[0], other[1], other[2])),
         size=rng.uniform(0.05, 0.16),
         roughness=rng.uniform(0.7, 0.95),
         relief=rng.uniform(0.05, 0.3),
     )
 
 
-def _cloth(rng: np.random.Generator) -> Pattern:
-    return list(CLOTHS)[int(rng.choice(len(CLOTHS), p=list(CLOTHS.values())))]
+def _grey(rng: np.random.Generator) -> Rgb:
+    tone = rng.uniform(0.15, 0.6)
+    return tone, 0.97 * tone, 0.93 * tone
 
 
 def _brown(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> Rgb:

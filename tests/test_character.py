@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import trimesh
+from scipy.spatial import KDTree
 
-from generation import actors, motions, people, wardrobe
+from generation import actors, heads, motions, people, wardrobe
 from generation.implicit import Capsule, capsule_distance, cut, mesh_of
 from generation.quaternions import about, blend, matrices, multiply, rotate
+from generation.scene import Body
 from vdpm.geometry import transform
 
 SECONDS = np.arange(24) / 12
@@ -150,16 +152,47 @@ def test_garments_share_the_whole_body(body):
     np.testing.assert_allclose(dressed.weights.sum(axis=1), 1.0, atol=1e-12)
 
 
+def in_world(body: Body) -> np.ndarray:
+    """Vertices at each time, (T, V, 3)."""
+    shapes = body.asset.mesh.vertices[None] if body.shapes is None else body.shapes
+    return transform(body.world_from_body[:, None], np.asarray(shapes, np.float64))
+
+
+@pytest.mark.parametrize("build", actors.BUILDS)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_face_is_on_the_head(build, seed):
+    """Solids are closed and touch the head; eyes, brows and lips look ahead, brows above eyes above lips."""
+    carried, _ = heads.pieces(np.random.default_rng(seed), build)
+    body, neck = people.skin(build), people.at_rest().origin[0, heads.BONE]
+    head = body.vertices[body.vertices[:, 2] > neck[2]] - neck
+    heights = {}
+    for piece in carried:
+        mesh = trimesh.Trimesh(piece.mesh.vertices, piece.mesh.faces, process=False)
+        assert mesh.is_watertight and mesh.is_winding_consistent and mesh.volume > 0, piece.name
+        assert KDTree(head).query(mesh.vertices)[0].min() < 0.03, piece.name
+        heights[piece.name] = mesh.vertices[:, 2].mean()
+        if piece.name in ("whites", "irises", "brows", "lips"):
+            assert mesh.vertices[:, 0].min() > 0.03 * build
+            np.testing.assert_allclose(mesh.centroid[1], 0.0, atol=1e-3)
+    assert heights["brows"] > heights["irises"] > heights["lips"]
+
+
+def test_a_face_goes_with_the_head():
+    """Distances between eyes and the skin of the head stay, whatever the person does."""
+    rng, look = np.random.default_rng(6).spawn(2)
+    found = {body.name: body for body in actors.person(rng, look, "a", SECONDS, ())}
+    eyes, skin = in_world(found["a/irises"]).mean(axis=1), in_world(found["a/skin"])
+    near = np.linalg.norm(skin[0] - eyes[0], axis=-1) < 0.06
+    assert near.sum() > 5
+    gaps = np.linalg.norm(skin[:, near] - eyes[:, None], axis=-1)
+    np.testing.assert_allclose(gaps, np.tile(gaps[:1], (len(gaps), 1)), atol=0.004)
+
+
 def test_people_do_not_meet():
     rng, look = np.random.default_rng(5).spawn(2)
     first = actors.person(rng, look, "a", SECONDS[:6], ())
     second = actors.person(rng, look, "b", SECONDS[:6], first)
-    points = [
-        np.concatenate(
-            [transform(b.world_from_body[:, None], np.asarray(b.shapes, np.float64)) for b in person], axis=1
-        )
-        for person in (first, second)
-    ]
+    points = [np.concatenate([in_world(body) for body in person], axis=1) for person in (first, second)]
     for one, other in zip(*points, strict=True):
         gap = np.linalg.norm(one[::7, None, :2] - other[None, ::7, :2], axis=-1)
         assert gap.min() > 0.04

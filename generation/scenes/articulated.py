@@ -32,10 +32,11 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
     bodies = (ground(look_rng, frames, half_width=30.0), *workshop.bodies(look_rng, frames, FRAME_RATE))
     K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(38, 58), shift=0.03)
     program, times = PROGRAMS[int(camera_rng.integers(len(PROGRAMS)))], np.arange(frames) / FRAME_RATE
+    star = cameras.spot(camera_rng, bodies, ("robot",))
     return Scene(
         family="articulated",
         bodies=bodies,
-        cameras=cameras.clear_of(bodies, lambda: program(camera_rng, K, times, STAGE)),
+        cameras=cameras.clear_of(bodies, lambda: cameras.about(star, program(camera_rng, K, times, STAGE))),
         light=draw_light(light_rng),
         resolution=resolution,
         frame_rate=FRAME_RATE,

@@ -19,7 +19,7 @@ THINGS = (2, 5)
 THING_REGION = ((-2.5, -2.5, 0.0), (2.5, 2.5, 3.0))
 THING_SIZES = (0.25, 0.9)
 PROGRAMS = (cameras.linear, cameras.orbit, cameras.spline, cameras.handheld, cameras.pan, cameras.dolly, cameras.fixed)
-STAGE = cameras.Stage(inner=2.5, outer=4.4, target=0.9, lowest=0.5, longest=2.5)
+STAGE = cameras.Stage(inner=2.5, outer=4.4, target=0.9, lowest=0.2, longest=2.5)
 
 
 def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], scratch: Path) -> Scene:
@@ -33,10 +33,11 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         bodies += person(people_rng, look_rng, f"person_{number}", times, bodies)
     K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(38, 55), shift=0.03)
     program = PROGRAMS[int(camera_rng.integers(len(PROGRAMS)))]
+    star = cameras.spot(camera_rng, bodies, ("character",))
     return Scene(
         family="character",
         bodies=bodies,
-        cameras=cameras.clear_of(bodies, lambda: program(camera_rng, K, times, STAGE)),
+        cameras=cameras.clear_of(bodies, lambda: cameras.about(star, program(camera_rng, K, times, STAGE))),
         light=draw_light(light_rng),
         resolution=resolution,
         frame_rate=FRAME_RATE,

@@ -41,10 +41,11 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
     K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(40, 65), shift=0.03)
     program = PROGRAMS[int(camera_rng.integers(len(PROGRAMS)))]
     times = np.arange(frames) / FRAME_RATE
+    star = cameras.spot(camera_rng, bodies, ("cloth", "soft"))
     return Scene(
         family="soft",
         bodies=bodies,
-        cameras=cameras.clear_of(bodies, lambda: program(camera_rng, K, times, STAGE)),
+        cameras=cameras.clear_of(bodies, lambda: cameras.about(star, program(camera_rng, K, times, STAGE))),
         light=draw_light(light_rng),
         resolution=resolution,
         frame_rate=FRAME_RATE,
