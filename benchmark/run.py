@@ -30,8 +30,6 @@ from benchmark.table import plain_table
 from vdpm import catalogue
 from vdpm.errors import UserError, run_command, unknown
 
-RESULTS = Path(__file__).resolve().parents[1] / "leaderboards" / "results"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -65,8 +63,6 @@ class Config:
     """What the rows call the method of folder or program, as "monst3r" or "monst3r@2" for another version of it."""
     overwrite: bool = False
     """Predict again even where files are there."""
-    publish: bool = False
-    """Also copy the rows to leaderboards/results/, from which the leaderboard is built."""
     list: bool = False
     """Show methods, suites, data sets and protocols, and stop."""
 
@@ -166,10 +162,6 @@ def main(config: Config) -> None:
     write_rows(folder / "rows.jsonl", keep_others(folder / "rows.jsonl", rows, protocols))
     print(f"{method.name} on {suite.name} (version {suite.version}, {len(suite.clips)} clips)\n{plain_table(rows)}")
     print(f"rows: {folder / 'rows.jsonl'}")
-    if config.publish:
-        published = RESULTS / f"{suite.name}-{method.name}.jsonl"
-        write_rows(published, read_rows(folder / "rows.jsonl"))
-        print(f"published: {published}; now run python leaderboards/build.py")
     failures = [outcome.failure for outcome in outcomes if outcome.failure]
     if failures:
         raise UserError(f"{method.name} failed on {len(failures)} of {len(outcomes)} cases, first: {failures[0]}")

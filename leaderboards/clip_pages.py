@@ -7,6 +7,7 @@ import numpy as np
 
 from leaderboards.board import Board, ClipKey, Method, Scores
 from leaderboards.columns import Column
+from leaderboards.drill import PARTS, STRIP
 from leaderboards.pages import clip_page, render
 from leaderboards.words import short, slug
 
@@ -101,12 +102,7 @@ def _drawn(scores: Scores, board: Board, method: Method, clip: ClipKey, media: P
         part: f"{slug(clip[1])}/{slug(method.name)}{ending}"
         if (folder / f"{slug(method.name)}{ending}").is_file()
         else ""
-        for part, ending in (
-            ("depth", "-depth.webp"),
-            ("path", "-path.svg"),
-            ("tracks", "-tracks.webp"),
-            ("viewer", ".html"),
-        )
+        for part, ending in PARTS.items()
     }
     if not any(places.values()):
         return None
@@ -119,7 +115,7 @@ def _value(scores: Scores, method: Method, column: Column, clip: ClipKey) -> flo
 
 
 def _card(scores: Scores, board: Board, clip: ClipKey, family: str, media: Path) -> ClipCard:
-    strip = f"{slug(clip[0])}/{slug(clip[1])}/strip.webp"
+    strip = f"{slug(clip[0])}/{slug(clip[1])}/{STRIP}"
     best = ""
     if board.headline:
         sign = 1.0 if board.headline.better == "lower" else -1.0

@@ -1,19 +1,17 @@
 """What is drawn of a run, clip by clip, from its prediction files: frames, depth and its error, the path of the camera,
 tracks over the video, and both clouds in the 4D viewer; and the error splits, for which the same truth is needed.
 
-All drawings of a clip lie in <media>/<suite>/<clip>/. The parts of the viewer that are the same on all pages lie once in
-<media>/viewer/, named by their content, so that a newer viewer leaves older pages alone.
+All drawings of a clip lie in <media>/<suite>/<clip>/. What was drawn of the method before is removed first, and so is what
+belongs to no clip of the suite as it is now.
 """
 
-import hashlib
 import io
 from collections.abc import Callable
 from functools import cache, partial
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
@@ -24,16 +22,14 @@ from benchmark.protocols import PROTOCOLS
 from benchmark.suites import read_suite
 from benchmark.tasks import Task, show, truth_of
 from leaderboards.checking import Submission, prediction_path
+from leaderboards.clouds import draw_clouds, drop_unused
 from leaderboards.publication import Bins
 from leaderboards.splits import depth_errors, of_depth, of_points
 from leaderboards.words import slug
 from vdpm.clip import Cameras, Clip, Prediction, Truth
 from vdpm.derive import hits
-from vdpm.files import replacing, sha256
+from vdpm.files import replacing
 from vdpm.geometry import invert, project, transform
-from vdpm.viewer.maps import some_tracks
-from vdpm.viewer.scene import Cloud, ViewerScene
-from vdpm.viewer.write import viewer_page
 
 Picture = UInt8[np.ndarray, "H W 3"]
 UNKNOWN = 40
@@ -41,17 +37,15 @@ UNKNOWN = 40
 COLUMNS = 4
 """Frames of a clip that are drawn side by side."""
 QUALITY = 66
-VIEWER_BYTES = 80_000
-"""Of the clouds of one method on one clip."""
-VIEWER_SIDE = 28
-"""Points along the longer side of an image in the viewer."""
-SHARED = ("three.min.js", "viewer.js", "viewer.css")
 WORST = 0.25
 """Relative error of depth that is drawn in the last colour."""
 TRUE, CLAIMED = (255, 255, 255), (255, 140, 0)
 MOVED_METRES = 0.02
 SAME = ("oracle",)
 """Methods of which a drawing would show the truth beside itself."""
+STRIP = "strip.webp"
+PARTS = {"depth": "-depth.webp", "path": "-path.svg", "tracks": "-tracks.webp", "viewer": ".html"}
+"""How the names of the drawings of a method end."""
 
 
 def drill(submission: Submission, media: Path) -> dict[str, Bins]:
@@ -59,11 +53,12 @@ def drill(submission: Submission, media: Path) -> dict[str, Bins]:
     assert submission.suite and submission.method
     splits: dict[str, Bins] = {}
     total = len(submission.suite.clips)
+    _clear(media / slug(submission.suite.name), submission)
     for scene, fingerprint in tqdm(read_suite(submission.suite), "drawing", total, unit="clip", disable=None):
         if not isinstance(scene, Clip):
             continue  # recordings of other data sets are not ours to hand on
         folder = media / slug(submission.suite.name) / slug(scene.name)
-        _save(folder / "strip.webp", _strip(scene.rgb))
+        _save(folder / STRIP, _strip(scene.rgb))
         look = cache(partial(hits, scene))
         for protocol, draw in (("video", _draw_video), ("vdpm_track10", _draw_tracks)):
             found = _answer(submission, scene, fingerprint, protocol, look)
@@ -71,7 +66,21 @@ def drill(submission: Submission, media: Path) -> dict[str, Bins]:
                 bins = draw(scene, *found, folder, submission.method.name)
                 for name, values in bins.items():
                     splits.setdefault(name, {})[scene.name] = values
+    drop_unused(media)
     return splits
+
+
+def _clear(folder: Path, submission: Submission) -> None:
+    """Remove what was drawn of the method, and of clips that the suite has no longer. What we did not draw stays."""
+    assert submission.suite and submission.method
+    kept, own = set(map(slug, submission.suite.clips)), slug(submission.method.name)
+    for clip in [path for path in folder.glob("*") if path.is_dir()]:
+        ours = [clip / (own + ending) for ending in PARTS.values()]
+        drawn = [path for path in clip.iterdir() if path.name.endswith((STRIP, *PARTS.values()))]
+        for path in ours if clip.name in kept else drawn:
+            path.unlink(missing_ok=True)
+        if not any(clip.iterdir()):
+            clip.rmdir()
 
 
 def _answer(
@@ -110,7 +119,7 @@ def _draw_tracks(clip: Clip, task: Task, truth: Truth, claimed: Prediction, fold
         world = [transform(cameras.world_from_camera[0], points) for points in (true, guess)]
         if method not in SAME:
             _save(folder / f"{slug(method)}-tracks.webp", _tracks(clip.rgb[list(task.frames)], cameras, *world))
-            _viewer(folder, method, clip, task, cameras, *world)
+            draw_clouds(folder, method, clip, task, cameras, *world)
     return bins
 
 
@@ -219,59 +228,3 @@ def _tracks(rgb: UInt8[np.ndarray, "T H W 3"], cameras: Cameras, true: np.ndarra
                     drawing.ellipse([x - 2, y - 2, x + 2, y + 2], fill=colour)
         pictures.append(np.asarray(picture))
     return np.concatenate(pictures, axis=1)
-
-
-# The 4D viewer
-
-
-def _viewer(
-    folder: Path, method: str, clip: Clip, task: Task, cameras: Cameras, true: np.ndarray, claimed: np.ndarray
-) -> None:
-    colours = clip.rgb[task.frames[0]].reshape(1, -1, 3)
-    known = (np.isfinite(true).all(axis=(0, -1)) & _grid(*true.shape[1:3])).ravel()
-    clouds = tuple(
-        Cloud(
-            name=name,
-            points=world.reshape(len(world), -1, 3)[:, known].astype(np.float32),
-            colours=colours[:, known],
-            tracks=some_tracks(world.astype(np.float32), grid=16),
-            cameras=cameras,
-            image=(clip.rgb.shape[1], clip.rgb.shape[2]),
-        )
-        for name, world in ((f"{method}: prediction", claimed), ("truth", true))
-    )
-    note = "The points of the first frame at ten times, two frames apart."
-    scene = ViewerScene(title=f"{method} on {clip.name}", clouds=clouds, frame_rate=4.0, note=note)
-    parts = {name: files("vdpm.viewer").joinpath(name).read_text(encoding="utf-8") for name in SHARED}
-    page = viewer_page(scene, max_bytes=VIEWER_BYTES + sum(len(part.encode()) for part in parts.values())).decode()
-    with replacing(folder / f"{slug(method)}.html") as file:
-        file.write(_slim(page, parts, folder.parents[1]).encode())
-
-
-def _grid(height: int, width: int) -> Bool[np.ndarray, "{height} {width}"]:
-    """Pixels evenly spread over rows and columns."""
-    grid = np.zeros((height, width), bool)
-    rows, columns = (max(2, round(VIEWER_SIDE * side / max(height, width))) for side in (height, width))
-    grid[np.ix_(*(np.linspace(0, n - 1, k).round().astype(int) for n, k in ((height, rows), (width, columns))))] = True
-    return grid
-
-
-def _slim(page: str, parts: dict[str, str], media: Path) -> str:
-    """A page of the viewer that takes what all pages share from files beside it."""
-    for name, text in parts.items():
-        stem, _, ending = name.rpartition(".")
-        shared = f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.{ending}"
-        if not (media / "viewer" / shared).is_file() or sha256(media / "viewer" / shared)[:8] not in shared:
-            with replacing(media / "viewer" / shared) as file:
-                file.write(text.encode())
-        place = f"../../viewer/{shared}"
-        script = ending == "js"
-        old = f"<script>{text}</script>" if script else f"<style>{text}</style>"
-        new = f'<script src="{place}"></script>' if script else f'<link rel="stylesheet" href="{place}">'
-        if old not in page:
-            raise ValueError(f"the viewer no longer holds {name} as it did: leaderboards/drill.py has to follow")
-        page = page.replace(old, new)
-    head, _, rest = page.partition('content="')
-    policy, _, rest = rest.partition('"')
-    kept = [part for part in policy.split(";") if not part.strip().startswith(("script-src", "style-src"))]
-    return f"{head}content=\"{';'.join(kept)}; script-src 'self'; style-src 'self'\"{rest}"

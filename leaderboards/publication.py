@@ -65,14 +65,20 @@ def read_publication(path: Path) -> Publication:
 
 
 def publications(results: Path) -> dict[tuple[str, str], Publication]:
-    """All records by suite and method. Raises `UserError` when rows were changed after they were checked."""
+    """All records by suite and method. Raises `UserError` for rows that were never checked, or changed since."""
     found = {}
+    for rows in sorted(results.glob("*.jsonl")):
+        if not rows.with_suffix(".json").exists():
+            raise UserError(
+                f"{rows} was never checked: publish the run with python leaderboards/submit.py RUN_DIR, or name unpublished "
+                "rows with --rows"
+            )
     for path in sorted(results.glob("*.json")):
         publication, rows = read_publication(path), path.with_suffix(".jsonl")
         if not rows.exists() or sha256(rows) != publication.rows_sha256:
             raise UserError(
                 f"{rows} is not what was checked when it was submitted: a number was edited, or the run is another; "
-                f"submit the run again with python leaderboards/submit.py, or delete {path.name} to publish it unchecked"
+                "submit the run again with python leaderboards/submit.py"
             )
         found[publication.suite, publication.method] = publication
     return found

@@ -137,14 +137,8 @@ def test_listing_shows_what_can_be_named(folder: Path):
 
 def test_help_explains_every_flag():
     text = " ".join(shell("--help").stdout.replace("│", " ").split())
-    for part in ("--method", "--suite", "--protocols", "--out", "--overwrite", "--publish", "--list", "Exit status"):
+    for part in ("--method", "--suite", "--protocols", "--out", "--overwrite", "--list", "Exit status"):
         assert part in text
-
-
-def test_publish_copies_the_rows(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(run, "RESULTS", tmp_path / "results")
-    rows = score("plane", folder, tmp_path / "runs", protocols=("video",), publish=True)
-    assert read_rows(tmp_path / "results" / f"{folder.name}-plane.jsonl") == rows
 
 
 # Methods that fail

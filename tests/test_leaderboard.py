@@ -59,8 +59,12 @@ def duel(first: list[float], second: list[float], **fields) -> list[Row]:
 
 
 def built(tmp_path: Path, content: list[Row], out: str = "site") -> Path:
-    write_rows(tmp_path / "results" / "some.jsonl", content)
-    build.main(build.Config(results=tmp_path / "results", out=tmp_path / out, media=tmp_path / "media"))
+    write_rows(tmp_path / "some.jsonl", content)
+    build.main(
+        build.Config(
+            results=tmp_path / "none", rows=(tmp_path / "some.jsonl",), out=tmp_path / out, media=tmp_path / "media"
+        )
+    )
     return tmp_path / out
 
 
@@ -322,7 +326,16 @@ def test_rows_that_are_not_published_can_be_added(tmp_path: Path):
 def test_bad_rows_are_refused_by_place(tmp_path: Path, line: str, message: str):
     (tmp_path / "bad.jsonl").write_text(line)
     with pytest.raises(UserError, match=re.escape(message)):
-        build.main(build.Config(results=tmp_path, out=tmp_path / "site"))
+        build.main(build.Config(results=tmp_path / "none", rows=(tmp_path / "bad.jsonl",), out=tmp_path / "site"))
+    assert not (tmp_path / "site").exists()
+
+
+def test_rows_that_nobody_submitted_are_not_published(tmp_path: Path):
+    write_rows(tmp_path / "results" / "mine.jsonl", [ROW])
+    with pytest.raises(
+        UserError, match="mine.jsonl was never checked: publish the run with python leaderboards/submit.py"
+    ):
+        build.main(build.Config(results=tmp_path / "results", out=tmp_path / "site"))
     assert not (tmp_path / "site").exists()
 
 
@@ -333,10 +346,10 @@ def test_no_rows_at_all_says_how_to_make_some(tmp_path: Path):
 
 
 def test_an_unwritable_place_is_one_line(tmp_path: Path):
-    write_rows(tmp_path / "results" / "some.jsonl", [ROW])
+    write_rows(tmp_path / "some.jsonl", [ROW])
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot write"):
-        build.main(build.Config(results=tmp_path / "results", out=tmp_path / "file"))
+        build.main(build.Config(results=tmp_path / "none", rows=(tmp_path / "some.jsonl",), out=tmp_path / "file"))
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path):

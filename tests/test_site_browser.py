@@ -78,8 +78,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 replace(ROW, method="oracle", value=0.0, reference=True, clip=f"{n:02d}", **shared) for n in range(6)
             ]
     rows = [replace(row, clip=NASTY) if row.clip == "03" else row for row in rows]
-    write_rows(folder / "results" / "some.jsonl", rows)
-    build.main(build.Config(results=folder / "results", out=folder / "site", media=folder / "none"))
+    write_rows(folder / "some.jsonl", rows)
+    build.main(
+        build.Config(results=folder / "none", rows=(folder / "some.jsonl",), out=folder / "site", media=folder / "none")
+    )
     return folder / "site"
 
 

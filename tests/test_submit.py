@@ -171,6 +171,32 @@ def test_rows_edited_after_they_were_published_stop_the_build(handed: Path, made
         build.main(build.Config(results=results, out=tmp_path / "site", media=tmp_path / "media"))
 
 
+def test_publishing_again_leaves_nothing_of_before(handed: Path, made: tuple[Path, Path], tmp_path: Path):
+    """Drawings of the method and of clips that are no more, and parts of a viewer that no page names; not what is not ours."""
+    media = tmp_path / "media"
+    config = submit.Config(run=(handed,), suite=made[0], results=tmp_path / "results", media=media)
+    submit.main(config)
+    first = {path: path.read_bytes() for path in media.rglob("*") if path.is_file()}
+    stale = [
+        media / "tiny" / "gone" / "strip.webp",
+        media / "tiny" / "gone" / "plane.html",
+        media / "viewer" / "viewer-00000000.js",
+    ]
+    others = [
+        media / "tiny" / CLIPS[0] / "plane-path.svg",
+        media / "tiny" / "mine" / "notes.txt",
+        media / "viewer" / "notes.txt",
+    ]
+    for path in (*stale, *others):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"of before")
+    (media / "tiny" / CLIPS[1] / "still.html").write_bytes(b'<script src="../../viewer/viewer-00000000.js"></script>')
+    submit.main(config)
+    again = {path: path.read_bytes() for path in media.rglob("*") if path.is_file()}
+    assert {path: again.pop(path) for path in others} == dict.fromkeys(others, b"of before")
+    assert again == first and not (media / "tiny" / "gone").exists()
+
+
 def test_bins_hold_sums_and_pixels():
     assert binned(np.array([1.0, 2.0, np.nan, 4.0]), np.array([0, 1, 1, -1]), 2) == [[1.0, 1], [2.0, 1]]
 
