@@ -18,7 +18,7 @@ ROBOTS = (1, 4)
 THINGS = (3, 8)
 THING_SIZES = (0.15, 0.7)
 PROGRAMS = (cameras.linear, cameras.orbit, cameras.spline, cameras.handheld, cameras.pan, cameras.dolly, cameras.fixed)
-STAGE = cameras.Stage(inner=2.0, outer=4.0, target=0.7, lowest=0.4, longest=2.5)
+STAGE = cameras.Stage(inner=2.0, outer=4.0, target=0.5, lowest=0.4, longest=2.5)
 
 
 def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], scratch: Path) -> Scene:

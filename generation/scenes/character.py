@@ -19,7 +19,7 @@ THINGS = (2, 5)
 THING_REGION = ((-2.5, -2.5, 0.0), (2.5, 2.5, 3.0))
 THING_SIZES = (0.25, 0.9)
 PROGRAMS = (cameras.linear, cameras.orbit, cameras.spline, cameras.handheld, cameras.pan, cameras.dolly, cameras.fixed)
-STAGE = cameras.Stage(inner=2.5, outer=4.4, target=0.9, lowest=0.2, longest=2.5)
+STAGE = cameras.Stage(inner=2.2, outer=4.2, target=0.6, lowest=0.2, longest=2.5)
 
 
 def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], scratch: Path) -> Scene:

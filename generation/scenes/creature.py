@@ -23,7 +23,7 @@ LOWEST, HIGHEST, HALF_WIDTH = 0.15, 1.6, 2.2
 """Heights of the lowest point of what does not crawl, and how far from the middle ways have theirs, metres."""
 TRIES = 200
 PROGRAMS = (cameras.fixed, cameras.linear, cameras.dolly, cameras.orbit, cameras.spline, cameras.handheld, cameras.zoom)
-STAGE = cameras.Stage(inner=2.5, outer=5.0, target=1.2, longest=3.0)
+STAGE = cameras.Stage(inner=1.8, outer=4.2, target=0.6, longest=3.0)
 
 
 def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], scratch: Path) -> Scene:

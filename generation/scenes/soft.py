@@ -23,7 +23,7 @@ PROP_SIZES = (0.5, 1.3)
 MIXTURES, WEIGHTS = ((1, 0), (0, 1), (0, 2)), (0.6, 0.2, 0.2)
 """How many cloths and jellies a scene has, and how often."""
 PROGRAMS = (cameras.fixed, cameras.linear, cameras.dolly, cameras.orbit, cameras.spline, cameras.handheld, cameras.zoom)
-STAGE = cameras.Stage(inner=2.5, outer=5.0, target=0.8, longest=3.0)
+STAGE = cameras.Stage(inner=2.2, outer=4.5, target=0.5, longest=3.0)
 
 
 def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], scratch: Path) -> Scene:
