@@ -57,7 +57,15 @@ SMALLEST = Sizes(
 """Everything that a network can have, in as few numbers as can be trained in a test."""
 
 PRESET = replace(
-    PRESETS["tiny"], sizes=SMALLEST, size=32, frames=(2, 3), steps=12, warm_up=0.3, checkpointing=True, accumulate=2
+    PRESETS["tiny"],
+    sizes=SMALLEST,
+    size=32,
+    frames=(2, 3),
+    steps=12,
+    warm_up=0.3,
+    checkpointing=True,
+    batch=2,
+    accumulate=2,
 )
 
 

@@ -1,34 +1,60 @@
-"""What of a field of displacements is not motion but the error of cameras: an affine function of the points.
+"""What of a field of displacements is not motion but the error of cameras: a small rigid movement, and one of scale.
 
-Points of things at rest that are predicted from two frames differ by a slightly wrong pose and scale between them, which
-moves all of them affinely. Most of what is seen is at rest, so a robust fit of an affine map finds this error, and what
-is left is motion.
+Points of things at rest that are predicted from two frames differ by a slightly wrong pose and a slightly wrong scale
+between them. Most of what is seen is at rest, so a robust fit finds this error, and what is left is motion. The fit has six
+parameters across the line of sight and one along it: an affine map has twelve, enough to swallow a large thing that moves.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
-ROUNDS = 4
+ROUNDS = 10
 RIDGE = 1e-4
 
 
 @torch.no_grad()
-def affine_part(
-    points: Float[Tensor, "*N n 3"], steps: Float[Tensor, "*N n K"], weights: Float[Tensor, "*N n"]
-) -> Float[Tensor, "*N n K"]:
-    """The affine function of the points nearest to the steps, by least squares re-weighted after Cauchy.
+def camera_part(
+    points: Float[Tensor, "*N n 3"],
+    across: Float[Tensor, "*N n 3"],
+    along: Float[Tensor, "*N n 3"],
+    weights: Float[Tensor, "*N n"],
+) -> tuple[Float[Tensor, "*N n 3"], Float[Tensor, "*N n 3"]]:
+    """What of displacements across and along the line of sight is due to cameras. Points are seen from the camera."""
+    ray = functional.normalize(points, dim=-1)
+    rigid = _rigid(points)
+    sideways = _off(rigid, ray)
+    movement = _robust(sideways, across, weights)
+    seen = (rigid @ movement[..., None, :, None])[..., 0]
+    forward = ray * (ray * seen).sum(-1, keepdim=True)
+    scale = _robust(points[..., None], along - forward, weights)
+    return seen - forward, forward + points * scale[..., None, :]
 
-    The scale of the weights is the median residual; the first three columns of the steps decide it.
-    """
-    basis = torch.cat((points, torch.ones_like(points[..., :1])), dim=-1)
-    ridge = RIDGE * torch.eye(4, dtype=points.dtype, device=points.device)
-    robust, fit = weights, torch.zeros_like(steps)
+
+def _rigid(points: Float[Tensor, "*N n 3"]) -> Float[Tensor, "*N n 3 6"]:
+    """What small turns about the three axes and steps along them do to points: turn x point + step."""
+    axes = torch.eye(3, dtype=points.dtype, device=points.device)
+    turns = torch.linalg.cross(axes.expand(*points.shape, 3), points[..., None, :].expand(*points.shape, 3))
+    return torch.cat((turns.transpose(-1, -2), axes.expand(*points.shape, 3)), dim=-1)
+
+
+def _off(basis: Float[Tensor, "*N n 3 K"], ray: Float[Tensor, "*N n 3"]) -> Float[Tensor, "*N n 3 K"]:
+    """Without what lies along rays."""
+    return basis - ray[..., None] * (ray[..., None] * basis).sum(-2, keepdim=True)
+
+
+def _robust(
+    basis: Float[Tensor, "*N n 3 K"], steps: Float[Tensor, "*N n 3"], weights: Float[Tensor, "*N n"]
+) -> Float[Tensor, "*N K"]:
+    """Coefficients by least squares re-weighted after Cauchy; the median residual is the scale of the weights."""
+    ridge = RIDGE * torch.eye(basis.shape[-1], dtype=basis.dtype, device=basis.device)
+    robust, found = weights, torch.zeros_like(basis[..., 0, 0, :])
     for _ in range(ROUNDS):
-        left = (basis * robust[..., None]).transpose(-1, -2)
-        total = robust.sum(-1)[..., None, None].clamp(min=1e-6)
-        fit = basis @ torch.linalg.solve(left @ basis / total + ridge, left @ steps / total)
-        residual = (steps - fit)[..., :3].norm(dim=-1)
+        share = (robust / robust.sum(-1, keepdim=True).clamp(min=1e-6))[..., None, None]
+        rows, left = basis.flatten(-3, -2), (share * basis).flatten(-3, -2).transpose(-1, -2)
+        found = torch.linalg.solve(left @ rows + ridge, left @ steps.flatten(-2)[..., None])[..., 0]
+        residual = (steps - (basis @ found[..., None, :, None])[..., 0]).norm(dim=-1)
         scale = residual.median(dim=-1, keepdim=True).values.clamp(min=1e-6)
         robust = weights / (1.0 + (residual / scale).square())
-    return fit
+    return found

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vdpm.errors import UserError
+from vdpm.model.chain import Links
 from vdpm.model.device import products
 from vdpm.model.network import Encoded, Network
 from vdpm.model.point_head import CHUNK
@@ -116,8 +117,16 @@ class Encoding:
         """Q at one time by a network that matches frames; P and cameras of all frames are made once."""
         here, cameras = self._ends
         target = torch.full((len(cameras),), time, device=cameras.device)
+        sources = torch.tensor(frames or tuple(range(self.frames)), device=cameras.device).expand(len(cameras), -1)
         with products(self.levels.device, self.bfloat16):
-            return self._on_host(self.network.carried(self.encoded, here, cameras, target, frames)[0])
+            return self._on_host(self.network.carried(self.encoded, here, cameras, target, sources, self._links)[0])
+
+    @cached_property
+    @torch.no_grad()
+    def _links(self) -> Links | None:
+        """Matches of neighbouring frames; two frames have no way round."""
+        with products(self.levels.device, self.bfloat16):
+            return self.network.links(self.encoded) if self.frames > 2 else None
 
     @cached_property
     @torch.no_grad()

@@ -15,7 +15,7 @@ from torch.nn import functional
 from vdpm.model.patches import KEYS, around, placed
 from vdpm.model.refine import Refine
 from vdpm.model.sizes import Sizes
-from vdpm.model.stem import STEP
+from vdpm.model.stem import STEP, centres
 
 SHARPNESS = 15.0
 """Initial scale of the logits; features have length 1."""
@@ -23,6 +23,8 @@ SHARPEST = 100.0
 UNLIKE = 1.6
 """Initial threshold, in units of the sharpness: below it there is no match."""
 PATCH_WEIGHT = 16.0
+LIKELY, MARGIN = 0.1, 16.0
+"""A match near the one expected is taken if that is so likely, and its logit is at most so much below the best."""
 REACH = 2
 """Places to each side of the best one that have a say in where the match is exactly."""
 
@@ -39,6 +41,8 @@ class Match:
     """Probability that there is one."""
     sharp: Float[Tensor, "B F n"]
     """Largest weight that the softmax gives to one feature near the best one."""
+    back: Float[Tensor, "B F n"]
+    """1 if the match of the match is the feature itself, less the farther off it is."""
 
     @property
     def place(self) -> Float[Tensor, "B F n 2"]:
@@ -52,6 +56,7 @@ class Match:
             places=(self.place.detach(),),
             found=self.found.detach(),
             sharp=self.sharp.detach(),
+            back=self.back.detach(),
         )
 
     def read(self, maps: Float[Tensor, "B n C"], size: tuple[int, int]) -> Float[Tensor, "B F n C"]:
@@ -97,9 +102,10 @@ class Matching(nn.Module):
         target: Float[Tensor, "B C h w"],
         fine: Float[Tensor, "B F K h w"],
         patches: Float[Tensor, "B F n 4 n"],
+        start: tuple[Float[Tensor, "B F n 2"], Float[Tensor, "B F n"]] | None = None,
     ) -> Match:
         """Frames matched with one target frame. `fine` are the features of the stem of the former, `patches` how alike
-        they look (`vdpm.model.patches`)."""
+        they look (`vdpm.model.patches`); `start` says where to look first, and how likely that is near."""
         size = target.shape[-2], target.shape[-1]
         with torch.autocast(source.device.type, enabled=False):
             query = functional.normalize(source.flatten(3).transpose(2, 3).to(self.none.weight.dtype), dim=-1)
@@ -109,9 +115,14 @@ class Matching(nn.Module):
             logits = torch.cat((learnt + self.patches * patches.amax(dim=3), scale * self.none(query)), dim=-1)
             exact = torch.addcmul(learnt.detach()[..., None, :], self.patches.detach(), patches)
         best = placed(exact.flatten(3).argmax(-1), size)
-        match = softest(logits, exact, best, size)
-        sure = torch.stack((match.found, match.sharp), dim=-1)
-        return replace(match, places=(*match.places, self.refine(exact, best, match.place, sure, fine)))
+        if start is None:
+            match = softest(logits, exact, best, size)
+        else:
+            best, share = guided(exact, best, *start, size)
+            match = softest(logits, exact, best, size)
+            match = replace(match, found=match.found.maximum(share), back=match.back.maximum(share))
+        sure = torch.stack((match.found, match.sharp, match.back), dim=-1)
+        return replace(match, places=(*match.places, *self.refine(exact, match.place, sure, fine)))
 
 
 @torch.no_grad()
@@ -127,4 +138,35 @@ def softest(
     offset = torch.stack(torch.meshgrid(side, side, indexing="xy"), dim=-1).flatten(0, 1)
     place = KEYS * (best.flip(-1) + weights @ offset) + KEYS // 2 + 0.5
     found = 1.0 - (logits[..., -1] - logits.logsumexp(-1)).exp()
-    return Match(logits=logits, places=(place,), found=found, sharp=weights.max(dim=-1).values)
+    back = returned(logits[..., :-1], best, size)
+    return Match(logits=logits, places=(place,), found=found, sharp=weights.max(dim=-1).values, back=back)
+
+
+def guided(
+    exact: Float[Tensor, "B F n 4 n"],
+    best: Int64[Tensor, "B F n 2"],
+    start: Float[Tensor, "B F n 2"],
+    share: Float[Tensor, "B F n"],
+    size: tuple[int, int],
+) -> tuple[Int64[Tensor, "B F n 2"], Float[Tensor, "B F n"]]:
+    """The best place of all, or the best one near a start that is likely and where things are nearly as alike; and how
+    likely a start that was followed is."""
+    last = best.new_tensor([2 * size[0] - 1, 2 * size[1] - 1])
+    middle = (start / KEYS).long().flip(-1).maximum(torch.zeros_like(last)).minimum(last)
+    likeness, index = around(exact, middle, size, REACH).max(dim=-1)
+    side = 2 * REACH + 1
+    step = torch.stack((index // side, index % side), dim=-1) - REACH
+    near = (middle + step).maximum(torch.zeros_like(last)).minimum(last)
+    most = around(exact, best, size, 0)[..., 0]
+    follow = (share > LIKELY) & (likeness > most - MARGIN)
+    return torch.where(follow[..., None], near, best), follow * share
+
+
+def returned(
+    logits: Float[Tensor, "B F n n"], best: Int64[Tensor, "B F n 2"], size: tuple[int, int]
+) -> Float[Tensor, "B F n"]:
+    """How near to a feature that one is which its match is matched with in turn."""
+    matched = (best // 2 @ best.new_tensor([size[1], 1])).clamp(max=logits.shape[-1] - 1)
+    home = centres(*size, logits.device) / STEP
+    there = home[logits.argmax(dim=-2).gather(-1, matched)]
+    return (-(there - home).norm(dim=-1) / REACH).exp()

@@ -2,7 +2,8 @@
 
 The ends of a match say where a point is at both times, across the line of sight to a fraction of a pixel, along it only as
 well as depth is known. So the network gates both parts, for each pixel, after the error of cameras was taken out
-(`vdpm.model.ego`); what of the frame looks and lies alike lends its motion to what is hidden at the target time.
+(`vdpm.model.ego`); what of the frame looks and lies alike lends its motion to what is hidden at the target time. Before
+anything is learnt, a point is where its match is across the line of sight, and no nearer or farther than it was.
 """
 
 import math
@@ -14,15 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vdpm.model.drawn import drawn
-from vdpm.model.ego import affine_part
+from vdpm.model.ego import camera_part
 from vdpm.model.matching import Match
 from vdpm.model.refine import image, unit
 from vdpm.model.sizes import Sizes
 from vdpm.model.stem import STEP, centres
 
 HIDDEN = 96
-CLOSED = -1.5
-"""Initial bias of the gates."""
+GATES = (1.5, -3.0, -1.5, -3.0)
+"""Initial biases of the gates of displacements across and along the line of sight: those of the pixel, those lent to it."""
 AFFINITY = 32
 SPREAD = 3.0
 """Features: how far motion is lent at first."""
@@ -60,7 +61,7 @@ class Motion(nn.Module):
         self.norm = nn.LayerNorm(2 * sizes.width)
         self.tokens = nn.Linear(2 * sizes.width, HIDDEN)
         self.fine = nn.Conv2d(sizes.stem, HIDDEN, 1)
-        self.clues = nn.Conv2d(16, HIDDEN, 3, padding=1)
+        self.clues = nn.Conv2d(17, HIDDEN, 3, padding=1)
         self.first, self.second = (unit(HIDDEN, dilation) for dilation in (1, 2))
         self.affinity = nn.Linear(HIDDEN, 2 * AFFINITY)
         self.spread = nn.Parameter(torch.tensor([math.log(SPREAD)]))
@@ -72,10 +73,10 @@ class Motion(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """Gates nearly shut, and nothing beside what they let through."""
-        for layer, bias in ((self.gates, CLOSED), (self.rest, 0.0)):
+        """Gates that are the same everywhere, and nothing beside what they let through."""
+        for layer, bias in ((self.gates, GATES), (self.rest, (0.0,) * 4)):
             nn.init.zeros_(layer.weight)
-            nn.init.constant_(layer.get_parameter("bias"), bias)
+            layer.bias = nn.Parameter(torch.tensor(bias))
 
     def forward(
         self,
@@ -90,7 +91,7 @@ class Motion(nn.Module):
         moves = self._moves(match, ends, size)
         x = self._features(match, ends, moves, tokens, fine, grid)
         x = x + self.second(x + self.first(x))
-        lent = self._lend(x, moves, match.found.flatten(0, 1), size)
+        lent = self._lend(x, moves, (match.found * match.back).flatten(0, 1), size)
         x = x + self.third(x + self.lent(lent))
         candidates = torch.cat((image(moves, size), lent), dim=1).unflatten(1, (4, 3)).float()
         rest = self.rest(x).float()
@@ -101,14 +102,18 @@ class Motion(nn.Module):
 
     def _moves(self, match: Match, ends: Ends, size: tuple[int, int]) -> Float[Tensor, "B F n 6"]:
         """Steps across and along, without what the error of cameras explains."""
-        both = torch.cat(steps(match, ends, size), dim=-1)
-        return both - affine_part(ends.here, both.detach(), match.found.detach())
+        across, along = steps(match, ends, size)
+        seen = ends.here - ends.centre[:, None, None]
+        with torch.autocast(seen.device.type, enabled=False):  # normal equations need all digits
+            sideways, forward = camera_part(seen, across, along, match.found * match.back)
+        return torch.cat((across - sideways, along - forward), dim=-1)
 
     def _features(self, match: Match, ends: Ends, moves: Tensor, tokens: Tensor, fine: Tensor, grid: tuple[int, int]):
         size = fine.shape[-2], fine.shape[-1]
         flow = (match.place - centres(*size, fine.device).to(match.place.dtype)) / (STEP * size[1])
-        said = torch.cat((flow, match.found[..., None], match.sharp[..., None], ends.here, 10.0 * moves), dim=-1)
-        raw = torch.cat((said, 10.0 * (moves[..., :3] + moves[..., 3:])), dim=-1)
+        sure = torch.stack((match.found, match.sharp, match.back), dim=-1)
+        loud = 10.0 * torch.cat((moves, moves[..., :3] + moves[..., 3:]), dim=-1)
+        raw = torch.cat((flow, sure, ends.here, loud), dim=-1)
         patches = self.tokens(self.norm(tokens[:, :, self.special :])).flatten(0, 1).transpose(1, 2).unflatten(2, grid)
         patches = functional.interpolate(patches, size=size, mode="bilinear")
         return patches + self.fine(fine.flatten(0, 1)) + self.clues(image(raw, size))

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 
 from vdpm.model import poses
 from vdpm.model.backbone import Backbone
 from vdpm.model.camera_head import CameraHead
+from vdpm.model.chain import Links
 from vdpm.model.decoder import Decoder
 from vdpm.model.matching import Match, Matching
 from vdpm.model.motion import Ends, Motion
@@ -44,6 +45,8 @@ class Answer:
     poses: list[Float[Tensor, "B S 9"]]
     """Step by step."""
     match: Match | None
+    sources: Int64[Tensor, "B F"] | None
+    """Frames that were matched with the target frame: all others."""
 
 
 class Network(nn.Module):
@@ -89,12 +92,15 @@ class Network(nn.Module):
         with torch.autocast(device, enabled=False):
             found = self.poses(encoded.levels)
         if self.sizes.matching:
-            there, match = self.carried(encoded, here, found[-1].detach(), target)
-            return Answer(here=here, there=there, poses=found, match=match)
+            sources = others(images.shape[1], target)
+            carried, match = self.carried(encoded, here, found[-1].detach(), target, sources)
+            place = torch.arange(len(target), device=target.device)[:, None], sources
+            points, sure = (own.index_put(place, new.to(own.dtype)) for own, new in zip(here, carried, strict=True))
+            return Answer(here=here, there=(points, sure), poses=found, match=match, sources=sources)
         moved = self.decoder(encoded.levels, self.conditions(encoded.levels, target[:, None]), encoded.grid)
         with torch.autocast(device, enabled=half):
             there = self.point_head(moved, encoded.grid, encoded.fine)
-        return Answer(here=here, there=there, poses=found, match=None)
+        return Answer(here=here, there=there, poses=found, match=None, sources=None)
 
     def encode(self, images: Float[Tensor, "B S 3 H W"]) -> Encoded:
         """The backbone."""
@@ -115,30 +121,48 @@ class Network(nn.Module):
         here: Maps,
         cameras: Float[Tensor, "B S 9"],
         target: Int[Tensor, " B"],
-        frames: tuple[int, ...] | None = None,
+        sources: Int64[Tensor, "B F"],
+        links: Links | None = None,
     ) -> tuple[tuple[Float[Tensor, "B F H W 3"], Float[Tensor, "B F H W"]], Match]:
-        """Q of all frames, or of some, as P plus how far matching says it moves."""
-        assert encoded.fine is not None and encoded.images is not None
-        asked = list(range(encoded.fine.shape[1])) if frames is None else list(frames)
-        one = torch.arange(len(target), device=target.device)
-        features = self.matching.features(encoded.levels[-1], encoded.fine, encoded.grid)
-        looks = alike(encoded.images[:, asked], encoded.images[one, target])
-        match = self.matching(features[:, asked], features[one, target], encoded.fine[:, asked], looks)
-        points = sampled(here[0].detach()).flatten(2, 3).to(match.place.dtype)
-        ends = Ends(here=points[:, asked], target=points[one, target], centre=poses.centre(cameras[one, target]))
-        tokens = self._told(encoded, target, frames)
-        step, sure = self.motion(match.detached(), ends, tokens, encoded.fine[:, asked], encoded.grid)
-        return (here[0][:, asked] + step, 1.0 + sure.exp()), match
+        """Q of some frames, as P plus how far matching says it moves: not at all at their own time.
 
-    def _told(
-        self, encoded: Encoded, target: Int[Tensor, " B"], frames: tuple[int, ...] | None
-    ) -> Float[Tensor, "B F P D"]:
+        The links of a video, whose frames come in order, say where to look first; all targets are the same then.
+        """
+        assert encoded.fine is not None and encoded.images is not None
+        one = torch.arange(len(target), device=target.device)
+        asked = one[:, None], sources
+        features = self.matching.features(encoded.levels[-1], encoded.fine, encoded.grid)
+        looks = alike(encoded.images[asked], encoded.images[one, target])
+        expected = None if links is None else tuple(chain[asked] for chain in links.leading_to(int(target[0])))
+        match = self.matching(features[asked], features[one, target], encoded.fine[asked], looks, expected)
+        points = sampled(here[0].detach()).flatten(2, 3).to(match.place.dtype)
+        ends = Ends(here=points[asked], target=points[one, target], centre=poses.centre(cameras[one, target]))
+        tokens = self._told(encoded, target)[asked]
+        step, sure = self.motion(match.detached(), ends, tokens, encoded.fine[asked], encoded.grid)
+        elsewhen = (sources != target[:, None])[..., None, None, None]
+        return (here[0][asked] + elsewhen * step, 1.0 + sure.exp()), match
+
+    def links(self, encoded: Encoded) -> Links:
+        """Matches of neighbouring frames of a video."""
+        assert encoded.fine is not None and encoded.images is not None
+        features = self.matching.features(encoded.levels[-1], encoded.fine, encoded.grid)
+        found: dict[int, list[tuple[Tensor, Tensor]]] = {1: [], -1: []}
+        for step, kept in found.items():
+            for one in range(features.shape[1] - 1):
+                source, target = (one, one + 1) if step > 0 else (one + 1, one)
+                looks = alike(encoded.images[:, [source]], encoded.images[:, target])
+                match = self.matching(features[:, [source]], features[:, target], encoded.fine[:, [source]], looks)
+                kept.append((match.place[:, 0], (match.found * match.back)[:, 0]))
+        size = encoded.fine.shape[-2], encoded.fine.shape[-1]
+        return Links(later=found[1], earlier=found[-1], size=size)
+
+    def _told(self, encoded: Encoded, target: Int[Tensor, " B"]) -> Float[Tensor, "B S P D"]:
         """The last level after the decoder, to which the tokens of the target frame are shown."""
         last = encoded.levels[-1:]
         marked = torch.zeros_like(last[0, :, :, :1, :1])
         marked[torch.arange(len(target), device=target.device), target] = 1.0
         condition = self.conditions(encoded.levels, target[:, None])
-        return self.decoder(last + marked * self.motion.marker.to(last.dtype), condition, encoded.grid, frames)[0]
+        return self.decoder(last + marked * self.motion.marker.to(last.dtype), condition, encoded.grid)[0]
 
     def grid(self, height: int, width: int) -> Grid:
         """Rows and columns of patches of an image."""
@@ -152,3 +176,9 @@ class Network(nn.Module):
     def poses(self, levels: Levels) -> list[Float[Tensor, "B S 9"]]:
         """Pose encodings of all frames after each step of the camera head."""
         return self.camera_head(levels[-1, :, :, CAMERA])
+
+
+def others(frames: int, target: Int[Tensor, " B"]) -> Int64[Tensor, "B F"]:
+    """The frames of each window but its target frame."""
+    index = torch.arange(frames - 1, device=target.device)
+    return index + (index >= target[:, None])

@@ -23,8 +23,10 @@ FARTHEST = 100.0
 """Translations are clamped there, as VGGT does."""
 FADING = 0.6
 """Weight of each step of the camera head relative to the one after it."""
-WIDEST = 3.0
-"""Features."""
+WIDEST = 6.0
+"""Features: a match that is farther off is not brought back by refinement."""
+RESTING = 0.3
+"""How much displacements of what rests count, all together, against those of what moves."""
 FAR_OFF = 40.0
 """Pixels: a match that is farther off is as wrong as one that far off."""
 TINY = 1e-9
@@ -56,7 +58,7 @@ class Objective:
 def losses(answer: Answer, batch: Batch, objective: Objective) -> dict[str, Tensor]:
     """The losses that count, by name, before they are weighted."""
     alpha, weight = objective.confidence, 1.0 + (objective.motion_weight - 1.0) * batch.moving.float()
-    here, there, match = answer.here, answer.there, answer.match
+    here, there, match, sources = answer.here, answer.there, answer.match, answer.sources
     found = {
         "points": point_loss(*here, batch.here, weight * batch.valid, alpha),
         "camera": camera_loss(answer.poses, batch, objective.camera_norm),
@@ -65,10 +67,10 @@ def losses(answer: Answer, batch: Batch, objective: Objective) -> dict[str, Tens
         found["moved"] = point_loss(*there, batch.there, weight * batch.known, alpha)
     if objective.displacement:
         found["displacement"] = displacement_loss(there[0] - here[0], batch)
-    if match is not None and objective.flat:
-        found["flat"] = flat_loss(match, batch, objective.motion_weight)
-    if match is not None and objective.matching:
-        found["matching"] = matching_loss(match, batch, objective.motion_weight)
+    if match is not None and sources is not None and objective.flat:
+        found["flat"] = flat_loss(match, batch, sources, objective.motion_weight)
+    if match is not None and sources is not None and objective.matching:
+        found["matching"] = matching_loss(match, batch, sources, objective.motion_weight)
     return found
 
 
@@ -123,7 +125,7 @@ def _absolute(x: Tensor) -> Tensor:
 
 
 def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch) -> Float[Tensor, ""]:
-    """Error of displacements relative to their mean length in the window; what moves and what rests count alike.
+    """Error of displacements relative to their mean length in the window; what rests counts less than what moves.
 
     With nothing at rest this is the displacement error of the benchmark: 1 says that nothing moves. The mean length is
     taken for `MOVING` where it is less.
@@ -134,7 +136,7 @@ def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch) -> Float[
     count = moving.flatten(1).sum(1).clamp(min=1)
     typical = ((length * moving).flatten(1).sum(1) / count).clamp(min=MOVING)
     relative = error / typical[:, None, None, None]
-    return _mean(relative, moving) + _mean(relative, resting)
+    return _mean(relative, moving) + RESTING * _mean(relative, resting)
 
 
 def _others(batch: Batch) -> Bool[Tensor, "B S"]:
@@ -142,32 +144,32 @@ def _others(batch: Batch) -> Bool[Tensor, "B S"]:
     return torch.arange(batch.images.shape[1], device=batch.target.device) != batch.target[:, None]
 
 
-def _at_features(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Where the points of the pixels that features stand for are in the target frame, whether they are seen there, whether
-    that is known, and whether they move."""
+def _at_features(batch: Batch, sources: Int64[Tensor, "B F"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where the points of the pixels that features of some frames stand for are in the target frame, whether they are seen
+    there, whether that is known, and whether they move."""
     maps = (batch.pixels, batch.visible[..., None], batch.known[..., None], batch.moving[..., None])
-    place, seen, known, moving = (sampled(values).flatten(2, 3) for values in maps)
-    others = _others(batch)[..., None]
-    return place, seen[..., 0] & known[..., 0] & others, known[..., 0] & others, moving[..., 0]
+    asked = torch.arange(len(sources), device=sources.device)[:, None], sources
+    place, seen, known, moving = (sampled(values[asked]).flatten(2, 3) for values in maps)
+    return place, seen[..., 0] & known[..., 0], known[..., 0], moving[..., 0]
 
 
-def flat_loss(match: Match, batch: Batch, motion_weight: float) -> Float[Tensor, ""]:
+def flat_loss(match: Match, batch: Batch, sources: Int64[Tensor, "B F"], motion_weight: float) -> Float[Tensor, ""]:
     """Distance of refined matches to where they should be, in features, for what is visible: mean over the rounds.
 
     Bounded: refinement is no help where the match is somewhere else altogether.
     """
-    place, seen, _, moving = _at_features(batch)
+    place, seen, _, moving = _at_features(batch, sources)
     weight = seen * (1.0 + (motion_weight - 1.0) * moving)
     errors = [_length((found - place) / STEP).clamp(max=WIDEST) for found in match.places[1:]]
     return torch.stack([_mean(error, weight) for error in errors]).mean()
 
 
-def matching_loss(match: Match, batch: Batch, motion_weight: float) -> Float[Tensor, ""]:
+def matching_loss(match: Match, batch: Batch, sources: Int64[Tensor, "B F"], motion_weight: float) -> Float[Tensor, ""]:
     """Cross-entropy with the true match: shared among the four features around it, or none for what is hidden.
 
     In units of the entropy of not knowing.
     """
-    place, seen, known, moving = _at_features(batch)
+    place, seen, known, moving = _at_features(batch, sources)
     height, width = (size // STEP for size in batch.images.shape[-2:])
     cells, shares = _corners(place.to(match.logits.dtype), height, width)
     hidden = torch.full_like(cells[..., :1], height * width)
@@ -202,8 +204,8 @@ def measures(answer: Answer, batch: Batch) -> dict[str, tuple[float, float]]:
         "displacement_error": (float(off[moving].sum()), float(_length(truth)[moving].sum())),
         "point_error": (float(_length(answer.here[0] - batch.here)[batch.valid].sum()), float(batch.valid.sum())),
     }
-    if answer.match is not None:
-        place, seen, _, moves = _at_features(batch)
+    if answer.match is not None and answer.sources is not None:
+        place, seen, _, moves = _at_features(batch, answer.sources)
         right = _length(answer.match.place - place) < STEP
         for name, mask in (("match_accuracy", seen), ("match_moving", seen & moves)):
             found[name] = (float((right & mask).sum()), float(mask.sum()))

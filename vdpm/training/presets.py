@@ -46,7 +46,7 @@ class Preset:
 
 
 FROM_NOTHING = Objective(
-    points=1.0, moved=0.0, camera=2.0, confidence=0.0, motion_weight=5.0, displacement=0.2, flat=0.25, matching=1.0
+    points=1.0, moved=0.0, camera=2.0, confidence=0.0, motion_weight=5.0, displacement=0.3, flat=0.25, matching=1.0
 )
 """Without matches that are taught and a displacement loss, motion is not learnt in thousands of clips.
 
@@ -56,8 +56,8 @@ move, and a loss on Q would have displacements mend P.
 
 PRESETS = {
     "tiny": Preset(
-        sizes=LIGHT, objective=FROM_NOTHING, size=96, frames=(2, 2, 3, 4, 6), strides=(1, 4), reference="any-of-both",
-        batch=2, steps=20_000, lr=1e-3, weight_decay=0.02, warm_up=0.02, decay=0.8, half_heads=True,
+        sizes=LIGHT, objective=FROM_NOTHING, size=96, frames=(2, 3, 4, 6), strides=(1, 4), reference="any-of-both",
+        batch=4, steps=6_000, lr=1e-3, weight_decay=0.02, warm_up=0.02, decay=0.8, half_heads=True,
     ),
     "small": Preset(
         sizes=SMALL, size=224, objective=Objective(motion_weight=5.0, displacement=0.5, confidence=0.0),
