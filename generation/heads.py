@@ -93,46 +93,27 @@ def _beard(stoutness: float) -> tuple[Piece, ...]:
     return (Piece(name="beard", mesh=_solid(hairs), look="hair"),)
 
 
-def _strands(style: str, stoutness: float, covered: bool) -> list[Capsule]:
-    """The bulk of a head of hair; under a hat only what hangs out of it."""
-    s = stoutness
-    crown = (
-        []
-        if covered
-        else [_strand(SKULL + [-0.018 * s, 0, 0.014 * s], SKULL + [-0.012 * s, 0, 0.016 * s], 0.085 * s, 0.083 * s)]
-    )
-    nape = [
-        _strand(SKULL + [-0.05 * s, y * s, 0.0], SKULL + [-0.06 * s, y * s, -0.055 * s], 0.045 * s, 0.035 * s)
-        for y in (-0.035, 0.035)
-    ]
-    if style == "full":
+def _strands(style: str, s: float, covered: bool) -> list[Capsule]:
+    """The bulk of a head of hair on a head of stoutness s; under a hat only what hangs out of it."""
+    crown = [] if covered else [_on_skull(s, (-0.018, 0, 0.014), (-0.012, 0, 0.016), 0.085, 0.083)]
+    nape = [_on_skull(s, (-0.05, y, 0.0), (-0.06, y, -0.055), 0.045, 0.035) for y in (-0.035, 0.035)]
+    if style == "full" or (style == "curls" and covered):
         return crown + nape
     if style == "curls":
-        return (
-            crown + nape
-            if covered
-            else [_strand(SKULL + [-0.035 * s, 0, 0.03 * s], SKULL + [-0.03 * s, 0, 0.035 * s], 0.115 * s, 0.112 * s)]
-        )
+        return [_on_skull(s, (-0.035, 0, 0.03), (-0.03, 0, 0.035), 0.115, 0.112)]
     if style == "long":
-        sides = [
-            _strand(
-                SKULL + [-0.035 * s, y * s, 0.02 * s], SKULL + [-0.055 * s, y * s * 1.1, -0.16], 0.045 * s, 0.03 * s
-            )
-            for y in (-0.06, 0.06)
-        ]
-        return (
-            crown
-            + nape
-            + sides
-            + [_strand(SKULL + [-0.055 * s, 0, 0], SKULL + [-0.085 * s, 0, -0.17], 0.045 * s, 0.035 * s)]
-        )
+        sides = [_on_skull(s, (-0.035, y, 0.02), (-0.055, 1.1 * y, -0.16 / s), 0.045, 0.03) for y in (-0.06, 0.06)]
+        return [*crown, *nape, *sides, _on_skull(s, (-0.055, 0, 0), (-0.085, 0, -0.17 / s), 0.045, 0.035)]
     if style == "bun":
-        return crown + [
-            _strand(SKULL + [-0.1 * s, 0, 0.045 * s], SKULL + [-0.105 * s, 0, 0.05 * s], 0.042 * s, 0.04 * s)
-        ]
+        return [*crown, _on_skull(s, (-0.1, 0, 0.045), (-0.105, 0, 0.05), 0.042, 0.04)]
     if style == "tail":
-        return crown + [_strand(SKULL + [-0.09 * s, 0, 0.03 * s], SKULL + [-0.15 * s, 0, -0.15], 0.03 * s, 0.014 * s)]
+        return [*crown, _on_skull(s, (-0.09, 0, 0.03), (-0.15, 0, -0.15 / s), 0.03, 0.014)]
     return []
+
+
+def _on_skull(s: float, start: Direction, end: Direction, first: float, last: float) -> Capsule:
+    """A strand between places given from the middle of the skull, all of it s times as large."""
+    return _strand(SKULL + s * np.array(start), SKULL + s * np.array(end), first * s, last * s)
 
 
 def _hat(kind: str, crown: Spot) -> Mesh:
