@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from vdpm.training.example import Example
+from vdpm.training.tracing import recolour
 
 SMALLEST_CROP = 0.7
 """Of the largest square around the principal point."""
@@ -39,11 +40,10 @@ class Crop:
         rows = np.clip(np.floor(self.top + centres), 0, height - 1).astype(int)
         return rows, np.clip(np.floor(self.left + centres), 0, width - 1).astype(int)
 
-    def stored(self, height: int, width: int) -> Float64[np.ndarray, "N 2"]:
-        """Where the centres of these are in the crop, row by row."""
-        rows, columns = self.nearest(height, width)
-        u, v = (np.array(c) + 0.5 - at for c, at in ((columns, self.left), (rows, self.top)))
-        return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2) * (self.size / self.side)
+    def stored(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the centres of rows and columns of the image are in the crop."""
+        zoom = self.size / self.side
+        return (rows + 0.5 - self.top) * zoom, (columns + 0.5 - self.left) * zoom
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -71,14 +71,13 @@ def colours(rng: np.random.Generator, images: UInt8[np.ndarray, "S H W 3"]) -> F
     gain, gamma = np.exp(rng.normal(0.0, 0.15, 3)), np.exp(rng.normal(0.0, 0.2))
     gain *= np.exp(rng.normal(0.0, 0.15))
     table = np.clip(gain[:, None] * np.linspace(0.0, 1.0, 256) ** gamma, 0.0, 1.0).astype(np.float32)
-    planes = np.stack([table[channel].take(images[..., channel]) for channel in range(3)])
-    frames, height, width, _ = images.shape
-    mixed = (_mixing(rng).astype(np.float32) @ planes.reshape(3, -1)).reshape(3, frames, height, width)
-    noise = rng.uniform(0.0, 0.02) * (rng.random() < 0.5)
-    if noise:
-        start = int(rng.integers(len(_grain()) - mixed.size)) if mixed.size < len(_grain()) else 0
-        mixed += np.float32(noise) * np.resize(_grain()[start : start + mixed.size], mixed.shape)
-    return np.clip(mixed, 0.0, 1.0).swapaxes(0, 1)
+    mixing = _mixing(rng).astype(np.float32)
+    noise, start = rng.uniform(0.0, 0.02) * (rng.random() < 0.5), 0
+    if noise and images.size < len(_grain()):
+        start = int(rng.integers(len(_grain()) - images.size))
+    answer = np.empty((len(images), 3, *images.shape[1:3]), np.float32)
+    recolour(images, table, mixing, _grain(), start, np.float32(noise), answer)
+    return answer
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,10 @@ from jaxtyping import Bool, Float32, Float64
 from vdpm.geometry import invert
 from vdpm.model import poses
 from vdpm.training.sample import MOVING, Batch
+from vdpm.training.tracing import rescale
+
+MAPS = ("images", "stamps", "here", "there", "valid", "known", "pixels", "visible")
+"""Fields of an example that a batch has as they are, but for their scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,42 +42,27 @@ class Example:
 
 def collate(examples: list[Example]) -> Batch:
     """Examples at unit mean distance, stacked."""
-    scaled = [_scaled(example) for example in examples]
-    stacked = {name: torch.from_numpy(np.stack([arrays[name] for arrays in scaled])) for name in scaled[0]}
+    stacked = {name: _stacked([getattr(example, name) for example in examples]) for name in MAPS}
+    moving, cameras = np.empty_like(stacked["known"]), []
+    for place, example in enumerate(examples):
+        maps = (stacked[name][place] for name in ("here", "there", "valid", "known"))
+        unit = rescale(*maps, moving[place], np.float32(MOVING))
+        cameras.append(_cameras(example, unit))
+    stacked |= {"moving": moving, "cameras": np.stack(cameras)}
     return Batch(
         target=torch.tensor([example.target for example in examples]),
         posed=torch.tensor([example.posed for example in examples]),
         names=tuple(example.name for example in examples),
-        **stacked,
+        **{name: torch.from_numpy(values) for name, values in stacked.items()},
     )
 
 
-def mean_distance(example: Example) -> float:
-    """Of the points of all frames, at their own times, from the reference camera, metres; 1 for no point."""
-    count = np.count_nonzero(example.valid)
-    return float(np.sqrt(_squares(example.here)).sum(dtype=np.float64)) / count if count else 1.0
-
-
-def _squares(points: Float32[np.ndarray, "S H W 3"]) -> Float32[np.ndarray, "S H W"]:
-    x, y, z = points[..., 0], points[..., 1], points[..., 2]
-    return x * x + y * y + z * z
-
-
-def _scaled(example: Example) -> dict[str, np.ndarray]:
-    unit = mean_distance(example)
-    here, there = example.here * np.float32(1 / unit), example.there * np.float32(1 / unit)
-    return {
-        "images": example.images,
-        "stamps": example.stamps,
-        "here": here,
-        "there": there,
-        "valid": example.valid,
-        "known": example.known,
-        "moving": (_squares(there - here) > MOVING**2) & example.known,
-        "pixels": example.pixels,
-        "visible": example.visible,
-        "cameras": _cameras(example, unit),
-    }
+def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
+    """`np.stack`, row by row in memory whatever the arrays are."""
+    answer = np.empty((len(arrays), *arrays[0].shape), arrays[0].dtype)
+    for place, array in enumerate(arrays):
+        answer[place] = array
+    return answer
 
 
 def _cameras(example: Example, unit: float) -> Float32[np.ndarray, "S 9"]:
