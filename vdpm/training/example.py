@@ -45,8 +45,8 @@ def collate(examples: list[Example]) -> Batch:
     stacked = {name: _stacked([getattr(example, name) for example in examples]) for name in MAPS}
     moving, cameras = np.empty_like(stacked["known"]), []
     for place, example in enumerate(examples):
-        maps = (stacked[name][place] for name in ("here", "there", "valid", "known"))
-        unit = rescale(*maps, moving[place], np.float32(MOVING))
+        here, there, valid, known = (stacked[name][place] for name in ("here", "there", "valid", "known"))
+        unit = rescale(here, there, valid, known, moving[place], np.float32(MOVING))
         cameras.append(_cameras(example, unit))
     stacked |= {"moving": moving, "cameras": np.stack(cameras)}
     return Batch(
