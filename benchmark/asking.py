@@ -1,14 +1,18 @@
 """Methods in processes of their own: what one does to its process, memory or GPU costs a blank and nothing else.
 
-The process of a method is `python -m benchmark.worker`. It answers jobs one after the other and writes the files; several
-of them share the clips. One that dies, or does not answer in time, is ended, and another takes its place.
+The process of a method is `python -m benchmark.worker`. It answers jobs one after the other and writes the files. One that
+dies, or does not answer in time, is ended, and another takes its place. Where such processes run, an executor decides: each
+file of `executors/` is one, known by its name, imported only when asked for. Its `run(order, jobs, asking)` has all jobs
+answered into their files and tells of each, in any order, why there is no answer, or "" when there is one. It draws jobs as
+processes become free, so that memory stays constant, and raises `UserError` when the method cannot start.
 """
 
+import importlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
@@ -16,10 +20,27 @@ from pathlib import Path
 from benchmark.predictions import Header
 from benchmark.registry import Method
 from benchmark.tasks import Scene, Task
-from vdpm.errors import UserError
+from vdpm.errors import unknown
 
+EXECUTORS = Path(__file__).parent / "executors"
 GRACE_SECONDS = 2.0
 """For a process to end by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How methods are asked: none of it has an influence on what they answer."""
+
+    workers: int = 1
+    """Processes of the method on this machine."""
+    limit: float = 3600.0
+    """Seconds for a clip."""
+    overwrite: bool = False
+    """Ask again even where files are there."""
+    flops: bool = False
+    executor: str = "local"
+    address: str | None = None
+    """Of a cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +109,11 @@ class Worker:
         self.end()
         return Reply(failure=f"method failed: no answer within {self.limit:g} s (--time-limit)")
 
+    def wait(self) -> Reply:
+        """`reply`, as soon as there is one or the time is over."""
+        wait([self.connection], max(0.0, self.deadline - time.monotonic()))
+        return self.reply()
+
     def end(self) -> None:
         """End the process, if need be the hard way."""
         self.connection.close()
@@ -108,48 +134,19 @@ def _cause(code: int | None) -> str:
     return f"exit status {code}"
 
 
-def ask(order: Order, jobs: Iterator[Job], workers: int, limit: float) -> Iterator[tuple[Job, str]]:
-    """Have all jobs answered into their files. Yields each with why there is no answer, "" when there is one.
-
-    Jobs are drawn as workers become free, so that memory stays constant. Raises `UserError` when the method cannot start.
-    """
-    crew: list[Worker] = []
-    try:
-        waiting = next(jobs, None)
-        while waiting is not None or crew:
-            if waiting is not None and len(crew) < workers:
-                crew.append(Worker(order, limit))
-                continue
-            for worker in _ready(crew):
-                job, reply = worker.job, worker.reply()
-                if reply.interrupted:
-                    raise KeyboardInterrupt
-                if reply.refused:
-                    raise UserError(reply.refused)
-                if job is not None:
-                    worker.job = None
-                    yield job, reply.failure
-                elif reply.failure:
-                    raise UserError(f"method {order.method.name!r} cannot start: {reply.failure}")
-                if waiting is not None and not worker.gone:
-                    worker.give(waiting)
-                    waiting = next(jobs, None)
-                else:
-                    worker.end()
-                    crew.remove(worker)
-    finally:
-        for worker in crew:
-            worker.end()
-
-
-def _ready(crew: list[Worker]) -> list[Worker]:
-    """Workers that have something to say, have died, or are late."""
-    first = min(worker.deadline for worker in crew)
-    spoke = set(wait([worker.connection for worker in crew], max(0.0, first - time.monotonic())))
-    return [worker for worker in crew if worker.connection in spoke or worker.deadline <= time.monotonic()]
-
-
 def connection_of(descriptor: int) -> Connection:
     """The worker's end of the pipe; what it starts in turn does not inherit it."""
     os.set_inheritable(descriptor, False)
     return Connection(descriptor)
+
+
+def executor_names() -> list[str]:
+    """All executors, sorted."""
+    return sorted(path.stem for path in EXECUTORS.glob("*.py") if path.stem != "__init__")
+
+
+def find_executor(name: str) -> Callable[[Order, Iterator[Job], Asking], Iterator[tuple[Job, str]]]:
+    """`run` of an executor. Raises `UserError` when there is none of this name."""
+    if name not in executor_names():
+        raise unknown("executor", name, executor_names(), "add one as benchmark/executors/NAME.py")
+    return importlib.import_module(f"benchmark.executors.{name}").run

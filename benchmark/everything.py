@@ -13,11 +13,12 @@ from pathlib import Path
 
 import tyro
 
+from benchmark.asking import Asking
 from benchmark.metrics import METRICS
 from benchmark.protocols import PROTOCOLS, Protocol
 from benchmark.registry import Method, find_method, method_names
 from benchmark.rows import Row, write_rows
-from benchmark.scoring import Asking, evaluate
+from benchmark.scoring import evaluate
 from benchmark.suites import Suite, facts, find_suite, frozen_names
 from benchmark.table import ARROWS, number, summarise
 from vdpm.errors import UserError, run_command

@@ -3,6 +3,7 @@
     python benchmark/run.py --method still                  the committed suite `mini`, in seconds
     python benchmark/run.py --method still --suite data/demo      any folder of rendered shards
     python benchmark/run.py --method still --suite sintel --data-root DIR     a data set of others (python -m benchmark.data)
+    python benchmark/run.py --method still --executor ray --address auto      on the machines of a Ray cluster
     python benchmark/run.py --list                          methods, suites, data sets, protocols
     python benchmark/run.py --method folder --predictions DIR --name MODEL            answers that lie in files
     python benchmark/run.py --method subprocess --command "run {input} {output}" --name MODEL     or come from a program
@@ -21,10 +22,11 @@ from pathlib import Path
 import tyro
 
 from benchmark.adapting import adapter_line, adapter_names
+from benchmark.asking import Asking, find_executor
 from benchmark.protocols import PROTOCOLS, Protocol, find_protocols
 from benchmark.registry import Foreign, Method, find_method, method_names
 from benchmark.rows import Row, read_rows, write_rows
-from benchmark.scoring import Asking, evaluate
+from benchmark.scoring import evaluate
 from benchmark.suites import facts, find_suite, frozen_names
 from benchmark.table import plain_table
 from vdpm import catalogue
@@ -46,7 +48,11 @@ class Config:
     out: Path = Path("runs")
     """Folder for predictions and rows."""
     workers: int = 1
-    """Processes of the method, which share the clips."""
+    """Processes of the method, which share the clips; a cluster has one for each core."""
+    executor: str = "local"
+    """Where they run: local, or ray."""
+    address: str | None = None
+    """Of a Ray cluster, as "auto" or HOST:PORT; without, Ray is started on this machine."""
     time_limit: float = 3600.0
     """Seconds that a method may take to load, or for a clip."""
     weights: str = ""
@@ -150,13 +156,21 @@ def main(config: Config) -> None:
     if not config.method:
         raise unknown("method", config.method, method_names(), "name one with --method")
     check_numbers(config)
+    find_executor(config.executor)
     method, suite, protocols = (
         chosen_method(config),
         find_suite(config.suite, config.data_root),
         find_protocols(config.protocols),
     )
     folder = config.out / suite.name / method.name
-    asking = Asking(workers=config.workers, limit=config.time_limit, overwrite=config.overwrite, flops=config.flops)
+    asking = Asking(
+        workers=config.workers,
+        limit=config.time_limit,
+        overwrite=config.overwrite,
+        flops=config.flops,
+        executor=config.executor,
+        address=config.address,
+    )
     outcomes = list(evaluate(method, suite, protocols, folder, asking))
     rows = [row for outcome in outcomes for row in outcome.rows]
     write_rows(folder / "rows.jsonl", keep_others(folder / "rows.jsonl", rows, protocols))

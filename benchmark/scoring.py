@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from benchmark.asking import Job, Order, ask
+from benchmark.asking import Asking, Job, Order, find_executor
 from benchmark.metrics import METRICS
 from benchmark.predictions import Answers, Header, read_answers
 from benchmark.protocols import Protocol
@@ -27,19 +27,6 @@ from vdpm.clip import Clip, Prediction, Truth
 from vdpm.derive import Hits, hits
 
 Look = Callable[[int], Hits]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asking:
-    """How methods are asked: none of it has an influence on what they answer."""
-
-    workers: int = 1
-    """Processes of the method."""
-    limit: float = 3600.0
-    """Seconds for a clip."""
-    overwrite: bool = False
-    """Ask again even where files are there."""
-    flops: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +126,7 @@ def ensure_answers(
     order = Order(method=method, flops=asking.flops)
     total = len(suite.clips) * len(questions)
     with tqdm(total=total, desc=f"{method.name} on {suite.name}", unit="answer", disable=None) as progress:
-        for job, failure in ask(order, jobs, asking.workers, asking.limit):
+        for job, failure in find_executor(asking.executor)(order, jobs, asking):
             progress.update()
             if failure:
                 failures[job.path] = failure

@@ -4,8 +4,6 @@ A task answers with the bytes of its clip, so that the machines need share no di
 limits apply to a task as a whole: `--memory` is asked of the cluster for each.
 """
 
-import re
-import socket
 import tempfile
 from collections.abc import Generator
 from dataclasses import replace
@@ -14,6 +12,7 @@ from typing import Any
 
 from generation.jobs import Job, Limits, Outcome, Plan
 from generation.worker import Worker
+from vdpm.cluster import connect
 from vdpm.errors import UserError
 from vdpm.files import replacing
 
@@ -29,7 +28,7 @@ _worker: Worker | None = None
 
 def run(jobs: list[Job], plan: Plan) -> Generator[Outcome, None, None]:
     """Make all clips on the cluster at `plan.address`, or on this machine if there is none."""
-    ray = _connect(plan)
+    ray = connect(plan.address)
     task = ray.remote(
         num_cpus=1, memory=plan.limits.memory * 1_000_000, max_retries=RETRIES, max_calls=plan.limits.recycle_clips
     )(make)
@@ -69,33 +68,3 @@ def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
         with replacing(job.path) as file:
             file.write(data)
     return outcome
-
-
-def _connect(plan: Plan) -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError("--executor ray: Ray is not installed; pip install '.[ray]'") from error
-    wrong = UserError(
-        f"--address {plan.address}: no Ray cluster there; start one with 'ray start --head', "
-        "or leave --address out to use this machine"
-    )
-    if plan.address and not _listening(plan.address):
-        raise wrong
-    try:
-        ray.init(address=plan.address, log_to_driver=False, include_dashboard=False if plan.address is None else None)
-    except (ConnectionError, ValueError) as error:
-        raise wrong from error
-    return ray
-
-
-def _listening(address: str) -> bool:
-    """Whether anyone listens at HOST:PORT, which Ray itself would try to find out for minutes."""
-    match = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
-    if match is None:  # "auto" and its like
-        return True
-    try:
-        socket.create_connection((match[1], int(match[2])), timeout=10).close()
-    except OSError:
-        return False
-    return True
