@@ -41,6 +41,8 @@ class Config:
     """Windows that go through the network together; those of the preset by default."""
     frames: tuple[int, ...] = ()
     """Lengths of windows; those of the preset by default."""
+    strides: tuple[int, int] | None = None
+    """Fewest and most frames of the clip from one frame of a window to the next; those of the preset by default."""
     only: tuple[str, ...] = ()
     """Parts of the network that learn, as in motion; all by default."""
     lr: float = 0.0
@@ -75,7 +77,9 @@ def plan(config: Config) -> "tuple[Preset, DataConfig]":
             raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}: must be 1 or more")
     if config.engine not in ("auto", "ddp", "fsdp"):
         raise UserError(f"--engine {config.engine}: choose ddp, fsdp or auto")
-    asked = {name: getattr(config, name) for name in ("steps", "batch", "frames", "lr", "only")}
+    if config.strides and not 1 <= config.strides[0] <= config.strides[1]:
+        raise UserError(f"--strides {config.strides[0]} {config.strides[1]}: fewest first, and at least 1")
+    asked = {name: getattr(config, name) for name in ("steps", "batch", "frames", "strides", "lr", "only")}
     preset = replace(preset, **{name: value for name, value in asked.items() if value})
     data = DataConfig(
         sources=" ".join(config.data),
