@@ -25,6 +25,9 @@ FADING = 0.6
 """Weight of each step of the camera head relative to the one after it."""
 WIDEST = 6.0
 """Features: a match that is farther off is not brought back by refinement."""
+CREEPING = 0.002
+"""Displacement, in units of the mean distance, from which benchmarks count a point as moving (1 cm at 5 m): far less than
+`MOVING`, below which noise is as large as the motion."""
 RESTING = 0.3
 """How much displacements of what rests count, all together, against those of what moves."""
 FAR_OFF = 40.0
@@ -131,8 +134,9 @@ def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch) -> Float[
     taken for `MOVING` where it is less.
     """
     truth, others = batch.there - batch.here, _others(batch)[..., None, None]
-    moving, resting = batch.moving & others, batch.known & ~batch.moving & others
     error, length = _length(steps - truth), _length(truth.to(steps.dtype))
+    moving = batch.known & (length > CREEPING) & others
+    resting = batch.known & ~moving & others
     count = moving.flatten(1).sum(1).clamp(min=1)
     typical = ((length * moving).flatten(1).sum(1) / count).clamp(min=MOVING)
     relative = error / typical[:, None, None, None]
