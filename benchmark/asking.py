@@ -38,6 +38,8 @@ class Asking:
     overwrite: bool = False
     """Ask again even where files are there."""
     flops: bool = False
+    quiet: bool = False
+    """No progress bars, for many runs beside each other."""
     executor: str = "local"
     address: str | None = None
     """Of a cluster."""

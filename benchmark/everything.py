@@ -3,15 +3,19 @@
     python -m benchmark.everything
 
 Suites that are lists take part once they are rendered (`python -m benchmark.make_suite --suite all`), methods that need weights once the
-variable that names them is set. What was answered before is not asked again; the same command goes on.
+variable that names them is set. What was answered before is not asked again; the same command goes on. Each process has one
+method on one suite, from questions to scores, so that what it takes is measured as if it were alone.
 """
 
 import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
 
 import tyro
+from tqdm import tqdm
 
 from benchmark.asking import Asking
 from benchmark.metrics import METRICS
@@ -51,7 +55,7 @@ class Config:
     methods: tuple[str, ...] = ()
     """Some methods only."""
     workers: int = cpu_count() or 1
-    """Processes of a method."""
+    """Methods at a time."""
     time_limit: float = 600.0
     """Seconds that a method may take for a clip."""
 
@@ -82,7 +86,7 @@ def chosen() -> list[Protocol]:
 def run(method: Method, suite: Suite, config: Config) -> list[Row]:
     """The rows of one method on one suite; failures are blanks in them."""
     folder = config.out / suite.name / method.name
-    asking = Asking(workers=config.workers, limit=config.time_limit)
+    asking = Asking(limit=config.time_limit, quiet=True)
     rows = [row for outcome in evaluate(method, suite, chosen(), folder, asking) for row in outcome.rows]
     write_rows(folder / "rows.jsonl", rows)
     return rows
@@ -106,15 +110,38 @@ def table(suite: str, rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def longest_first(suites: list[Suite]) -> list[Suite]:
+    """Those of long clips first: begun last, they would be waited for."""
+    frames = {suite.name: facts(suite.name).get("recipe", {}).get("frames", 0) for suite in suites}
+    return sorted(suites, key=lambda suite: -frames[suite.name])
+
+
+def tables_of(suites: list[Suite], methods: list[Method], config: Config) -> Iterator[str]:
+    """The tables as they are finished."""
+    with (
+        ProcessPoolExecutor(config.workers) as pool,
+        tqdm(total=len(suites) * len(methods), unit="run", disable=None) as progress,
+    ):
+        runs = {suite.name: [pool.submit(run, method, suite, config) for method in methods] for suite in suites}
+        for future in (each for some in runs.values() for each in some):
+            future.add_done_callback(lambda _: progress.update())
+        try:
+            for name, futures in runs.items():
+                yield table(name, [row for future in futures for row in future.result()])
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def main(config: Config) -> None:
     """Print the tables as they are finished, and write them to one file."""
+    if config.workers < 1:
+        raise UserError(f"--workers {config.workers}: one process at least")
     suites = [suite for name in config.suites or frozen_names() if (suite := rendered(name)) is not None]
     methods = [method for name in config.methods or method_names() if (method := able(name)) is not None]
     tables = []
-    for suite in suites:
-        rows = [row for method in methods for row in run(method, suite, config)]
-        tables.append(table(suite.name, rows))
-        print(f"\n{tables[-1]}\n")
+    for text in tables_of(longest_first(suites), methods, config):
+        tables.append(text)
+        tqdm.write(f"\n{text}\n")
     told = (
         "* is shown some of the truth; ? not all clips have a value; – a blank; disp is the displacement error, pooled over "
         "clips; s/clip is that of `video`"

@@ -86,10 +86,11 @@ def evaluate(
     A method that raises, dies, takes too long or answers nonsense gets blanks with the reason, and the rest goes on. Raises
     `UserError` for what only the user can decide: stale or damaged files, missing weights, a disk that refuses.
     """
-    failures = ensure_answers(method, suite, protocols, out, asking or Asking())
+    asking = asking or Asking()
+    failures = ensure_answers(method, suite, protocols, out, asking)
     weights = identity(method)
     total = len(suite.clips) * len(protocols)
-    with tqdm(total=total, desc=f"scoring {method.name}", unit="case", disable=None) as progress:
+    with tqdm(total=total, desc=f"scoring {method.name}", unit="case", disable=asking.quiet or None) as progress:
         for scene, fingerprint in read_suite(suite):
             look = cache(partial(hits, scene)) if isinstance(scene, Clip) else None
             for protocol in protocols:
@@ -125,7 +126,9 @@ def ensure_answers(
     failures = {}
     order = Order(method=method, flops=asking.flops)
     total = len(suite.clips) * len(questions)
-    with tqdm(total=total, desc=f"{method.name} on {suite.name}", unit="answer", disable=None) as progress:
+    with tqdm(
+        total=total, desc=f"{method.name} on {suite.name}", unit="answer", disable=asking.quiet or None
+    ) as progress:
         for job, failure in find_executor(asking.executor)(order, jobs, asking):
             progress.update()
             if failure:
