@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from vdpm import derive, verify
-from vdpm.clip import Clip
+from vdpm import derive, exactness, verify
+from vdpm.clip import Clip, Seen
 from vdpm.geometry import unproject
+from vdpm.raycast import triangles_seen, visibility
 from vdpm.storage import encode, read_shard, write_shard
 
 SHARD = Path(__file__).resolve().parents[1] / "benchmark/frozen/mini/kubric_f-000000.tar"
@@ -67,6 +68,68 @@ def mirrored_images(clip: Clip) -> Clip:
     return replace(clip, rgb=np.ascontiguousarray(clip.rgb[:, :, ::-1]))
 
 
+def floor_that_slides(clip: Clip) -> Clip:
+    poses = clip.surfaces.world_from_body.copy()
+    poses[:, 0, 0, 3] += 1e-3 * np.arange(len(poses))
+    return replace(clip, surfaces=replace(clip.surfaces, world_from_body=poses))
+
+
+def nothing_moves(clip: Clip) -> Clip:
+    """Cut: the first frame's scene at all times, seen truly."""
+    poses = np.broadcast_to(clip.surfaces.world_from_body[:1], clip.surfaces.world_from_body.shape)
+    surfaces = replace(clip.surfaces, world_from_body=np.ascontiguousarray(poses))
+    return replace(clip, surfaces=surfaces, triangle=triangles_seen(surfaces, clip.cameras, *clip.rgb.shape[1:3]))
+
+
+def camera_in_a_body(clip: Clip) -> Clip:
+    """At the middle of the body that is seen most but for the floor."""
+    body = derive.body_of_triangle(clip.surfaces, clip.triangle)
+    most = int(np.argmax(np.bincount(body[body > 0])))
+    poses = clip.cameras.world_from_camera.copy()
+    poses[:, :3, 3] = clip.surfaces.world_from_body[:, most, :3, 3]
+    cameras = replace(clip.cameras, world_from_camera=poses)
+    return replace(clip, cameras=cameras, triangle=triangles_seen(clip.surfaces, cameras, *clip.rgb.shape[1:3]))
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [(floor_that_slides, verify.background), (nothing_moves, verify.movement), (camera_in_a_body, verify.insides)],
+)
+def test_a_fault_is_found_by_the_check_that_looks_for_it(fault, check):
+    assert all(list(check(fault(clip))) for clip in CLIPS[1:4])
+    assert not any(list(check(clip)) for clip in CLIPS[1:4])
+
+
+def test_the_way_back_goes_through_the_world(monkeypatch):
+    """A point that is said to land half a pixel beside its place comes back half a pixel beside its start."""
+    true = derive.point_map
+
+    def beside(clip: Clip, source: derive.Hits, time: int, view: int) -> np.ndarray:
+        points = true(clip, source, time, view)
+        return points + points[..., 2:] * [0.5 / clip.cameras.K[view, 0, 0], 0.0, 0.0]
+
+    assert np.median(exactness.cycle(CLIPS[0], 0, 1).pixels) < 1e-3
+    monkeypatch.setattr(derive, "point_map", beside)
+    assert 0.3 < np.median(exactness.cycle(CLIPS[0], 0, 1).pixels) < 0.7
+    assert list(verify.cycles(CLIPS[0]))
+
+
+def test_how_exact_a_clip_is():
+    """The bars of the README, with room; labels turned upside down are not confirmed."""
+    found = exactness.measure(CLIPS[0])
+    assert found.pixels < 1e-3 and found.metres < 1e-5 and found.agreement >= 0.999
+
+
+def test_wrong_visibility_is_not_confirmed(monkeypatch):
+    monkeypatch.setattr(exactness, "visibility", lambda clip, source, time: upside_down(visibility(clip, source, time)))
+    assert exactness.measure(CLIPS[0]).agreement < 0.01
+
+
+def upside_down(label: np.ndarray) -> np.ndarray:
+    swapped = np.where(label == Seen.VISIBLE, Seen.OTHER, Seen.VISIBLE)
+    return np.where(np.isin(label, (Seen.VISIBLE, Seen.OTHER, Seen.ITSELF)), swapped, label)
+
+
 def black_frame(clip: Clip) -> Clip:
     rgb = clip.rgb.copy()
     rgb[3] = 0
@@ -110,4 +173,4 @@ def test_the_command_says_so_and_exits_with_2(tmp_path):
     bad = subprocess.run([*command, str(tmp_path / "bad.tar")], capture_output=True, text=True, check=False)
     assert bad.returncode == 2 and "1 of 1 clips have something wrong" in bad.stderr
     good = subprocess.run([*command, str(SHARD)], capture_output=True, text=True, check=False)
-    assert good.returncode == 0 and "6 clips, nothing wrong" in good.stdout
+    assert good.returncode == 0 and "6 clips, nothing wrong" in good.stdout and "kubric_f" in good.stdout

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64
 
 from vdpm import derive
 from vdpm.clip import Clip
+from vdpm.exactness import cycle
 from vdpm.geometry import invert, pixel_centres, project, rays, transform
 from vdpm.raycast import first_hits, triangles_seen
 
@@ -19,6 +20,11 @@ MOST_WRONG = 1e-3
 MOST_PIXELS = 0.01
 MOST_METRES = 1e-4
 """Medians over visible pixels; metres at 8 m, in proportion to the distance."""
+MOST_BEHIND = 0.1
+"""Share of a frame; the generator asks for less, and a few open models do show their backs."""
+LEAST_METRES = 1e-3
+BACKGROUND = ("ground", "structure")
+"""Roles of what never moves."""
 
 
 def problems(clip: Clip) -> list[str]:
@@ -65,7 +71,7 @@ def depths(clip: Clip) -> Iterator[str]:
 
 
 def flows(clip: Clip) -> Iterator[str]:
-    """Optical flow leads to where a ray meets the same material point, and back again."""
+    """Optical flow leads to where a ray meets the same material point."""
     for frame in _some(clip)[:-1]:
         time = frame + 1
         landed = pixel_centres(*clip.rgb.shape[1:3]) + derive.optical_flow(clip, frame, time)
@@ -83,6 +89,47 @@ def flows(clip: Clip) -> Iterator[str]:
         metres = np.linalg.norm(length[:, None] * rays_there - true, axis=-1)[visible]
         if np.median(metres / np.maximum(np.linalg.norm(true[visible], axis=-1) / 8.0, 1.0)) > MOST_METRES:
             yield f"frame {frame}: derived points are {np.median(metres) * 1e3:.2f} mm off the hits in the next frame"
+
+
+def cycles(clip: Clip) -> Iterator[str]:
+    """What a ray meets in the next frame, where a point is said to land, goes back to the pixel that it came from."""
+    for frame in _some(clip)[:-1]:
+        off = cycle(clip, frame, frame + 1).pixels
+        if len(off) and np.median(off) > MOST_PIXELS:
+            yield f"frame {frame}: the way to the next frame and back ends {np.median(off):.3f} px off"
+
+
+def background(clip: Clip) -> Iterator[str]:
+    """Ground and structure are rigid and stay where they are."""
+    surfaces = clip.surfaces
+    for number, facts in enumerate(clip.meta.get("bodies", ())[: surfaces.world_from_body.shape[1]]):
+        if facts.get("role") not in BACKGROUND:
+            continue
+        moved = np.abs(surfaces.world_from_body[:, number] - surfaces.world_from_body[0, number]).max()
+        corners = surfaces.faces[surfaces.face_start[number] : surfaces.face_start[number + 1]]
+        if moved > 1e-9 or np.isin(corners, surfaces.deforming).any():
+            yield f"{facts.get('name', number)} is background, and moves or bends"
+
+
+def movement(clip: Clip) -> Iterator[str]:
+    """Something that moves is seen, but where nothing moves by the family's law."""
+    if clip.meta.get("family") == "still":
+        return
+    frames = _some(clip)
+    for frame, time in zip(frames[:-1], frames[1:], strict=True):
+        if np.nanmax(np.linalg.norm(derive.scene_flow(clip, frame, time), axis=-1), initial=0.0) > LEAST_METRES:
+            return
+    yield "nothing that is seen moves"
+
+
+def insides(clip: Clip) -> Iterator[str]:
+    """The camera is not inside a body: few pixels see a triangle from behind."""
+    for frame in _some(clip):
+        posed = derive.corners(clip.surfaces, clip.triangle[frame][clip.triangle[frame] >= 0], frame)
+        normal = np.cross(posed[:, 1] - posed[:, 0], posed[:, 2] - posed[:, 0])
+        behind = np.einsum("na,na->n", normal, posed[:, 0] - clip.cameras.world_from_camera[frame, :3, 3]) > 0
+        if len(behind) and behind.mean() > MOST_BEHIND:
+            yield f"frame {frame}: {behind.mean():.0%} of what is seen is seen from behind; the camera is inside a body"
 
 
 def reprojection(clip: Clip) -> Iterator[str]:
@@ -161,5 +208,6 @@ def _inside(pixels: Float64[np.ndarray, "H W 2"], seen: Bool[np.ndarray, "H W"])
 
 
 CHECKS: tuple[Callable[[Clip], Iterator[str]], ...] = (
-    rigid_poses, lenses, bodies, triangles, depths, reprojection, flows, exposure, images,
+    rigid_poses, lenses, bodies, background, triangles, depths, reprojection, flows, cycles, movement, insides, exposure,
+    images,
 )  # fmt: skip
