@@ -137,8 +137,10 @@ def lines(survey: Survey, name: str, licence: str | None) -> Iterator[str]:
 
 
 LIMITS = (
-    "Synthetic images: materials and shapes are mostly procedural, people have plain faces, lights are a few environment "
-    "maps. No personal data. Flow is that of surfaces: shadows and reflections move without it."
+    "Synthetic images: materials and shapes are mostly procedural, people are no real persons and have simple faces, "
+    "lights are a few environment maps. No personal data. Flow is that of surfaces: shadows and reflections move without it. "
+    "Contacts are those of rigid bodies: PyBullet tells none of cloth and soft bodies, and people have no physics. In soft "
+    "worlds rigid things collide as their convex hulls."
 )
 
 

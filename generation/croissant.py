@@ -1,8 +1,8 @@
 """Metadata of a folder of shards as Croissant (mlcommons.org/croissant) describes data sets, checked by `mlcroissant`.
 
 Images and metadata are record sets; the arrays are listed as files. The metadata is for catalogues and search: to read the
-shards use webdataset. mlcroissant's own loader (1.1.1) takes a tar for a zip archive if its last member is an .npz, as here,
-and finds nothing in it.
+shards use webdataset. mlcroissant's own loader (1.1.1) reads them too, slowly; shards of generator versions 1 and 2 it takes
+for zip archives, and finds nothing in them.
 """
 
 import datetime

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -85,10 +84,8 @@ def test_statistics_of_a_clip(clip):
 
 
 def test_the_command_writes_a_card_and_metadata_that_load(tmp_path, clip, monkeypatch):
-    """In a process that must not import Blender or a simulator; then the loader of Croissant reads the frames, once it
-    takes a tar for a tar."""
+    """In a process that must not import Blender or a simulator; then the loader of Croissant reads the frames."""
     mlc = croissant.library()
-    monkeypatch.setattr(zipfile, "is_zipfile", lambda source: False)
     monkeypatch.setattr(
         "mlcroissant._src.operation_graph.operations.extract.EXTRACT_PATH", epath.Path(tmp_path / "out")
     )

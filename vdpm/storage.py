@@ -31,6 +31,9 @@ from vdpm.files import replacing
 
 FORMAT_VERSION = 1
 JPEG_QUALITY = 95
+TAIL = 7 * tarfile.RECORDSIZE
+"""Empty blocks after the end of a tar, as tar allows. Whoever looks for zip archives (`zipfile.is_zipfile`, and so Croissant's
+loader) searches the last 64 kB for an archive's end, and would find that of the last .npz."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _MEMBER = re.compile(r"(?P<key>[A-Za-z0-9_-]+)\.(?P<field>[A-Za-z0-9_.]+)")
 
@@ -133,9 +136,11 @@ def write_shard(path: Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> 
     """
     from webdataset.writer import TarWriter  # here, because it imports torch where there is one; reading needs neither
 
-    with replacing(path) as file, TarWriter(file, mtime=0, encoder=False) as tar:
-        for name, members in samples:
-            tar.write({"__key__": name, **members})
+    with replacing(path) as file:
+        with TarWriter(file, mtime=0, encoder=False) as tar:
+            for name, members in samples:
+                tar.write({"__key__": name, **members})
+        file.write(bytes(TAIL))
 
 
 def fingerprint(members: dict[str, bytes]) -> str:
