@@ -6,20 +6,21 @@ from pathlib import Path
 
 from benchmark.registry import Method
 from vdpm.files import sha256
+from vdpm.model.default import WEIGHTS, default_weights
 
 NAMES = ("model.safetensors", "model.pt")
 _KNOWN: dict[tuple[str, int, int], str] = {}
 
 
 def identity(method: Method) -> str:
-    """SHA-256 of the file of weights that a method will read, or the name by which it will ask a hub for it.
+    """SHA-256 of the file of weights that a method will read, its own ones too, or the name by which it asks a hub for it.
 
     "" for a method without weights; for a foreign one the SHA-256 of its command.
     """
     if method.foreign is not None:
         told = f"{method.foreign.command} {method.foreign.adapter}"
         return hashlib.sha256(told.encode()).hexdigest()
-    named = os.environ.get(method.weights, "") if method.weights else ""
+    named = default_weights() if method.weights == WEIGHTS else os.environ.get(method.weights, "")
     if not named:
         return "default" if method.weights else ""
     path = Path(named)

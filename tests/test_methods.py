@@ -1,5 +1,6 @@
 """Every registered method answers every protocol with what a prediction has to be; every wrong answer is refused."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from benchmark.predictions import DTYPES, Answers, Header, check, read_answers, 
 from benchmark.protocols import PROTOCOLS
 from benchmark.registry import find_method, method_names, start
 from benchmark.scoring import show, truth_of
+from benchmark.weights import identity
 from tests.tiny import tiny_clip
 from vdpm.clip import Prediction, Video
 from vdpm.errors import UserError
@@ -23,6 +25,17 @@ HEADER = Header(
     method="plane", method_version="1", protocol="video", protocol_version="1", clip=CLIP.name, fingerprint="f"
 )
 VIDEO = Video(rgb=CLIP.rgb[:3], sources=(0, 2))
+
+
+def test_weights_that_come_along_are_told_by_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Answers that others of them gave are stale."""
+    monkeypatch.delenv("VDPM_WEIGHTS", raising=False)
+    monkeypatch.setattr("vdpm.model.default.SHIPPED", tmp_path)
+    found = []
+    for content in (b"one", b"another"):
+        (tmp_path / "model.safetensors").write_bytes(content)
+        found.append(identity(find_method("vdpm")))
+    assert found == [hashlib.sha256(content).hexdigest() for content in (b"one", b"another")]
 
 
 def good() -> Prediction:
