@@ -16,7 +16,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +154,7 @@ class Dataset:
 
     def _claim(self) -> str:
         """Write the recipe into a new folder, or compare it with the one that is there. The hash of the recipe."""
-        mine = {"format_version": FORMAT_VERSION, "generator_version": GENERATOR_VERSION, **asdict(self.recipe)}
+        mine = {"format_version": FORMAT_VERSION, "generator_version": GENERATOR_VERSION, **self.recipe.facts()}
         mine = json.loads(json.dumps(mine))
         if self.store.size(RECIPE) is None:
             self.store.write(RECIPE, _json(mine))

@@ -54,6 +54,12 @@ class Recipe:
     """A library to draw from (`generation.library`); None = what comes with the packages."""
     split: choice.Split = "all"
     """Side of the split of assets."""
+    subpixels: int = 1
+    """Images are rendered and denoised at so many times the width and height, then filtered down. Changes RGB only."""
+
+    def facts(self) -> dict[str, Any]:
+        """What clips and their folder say of it. Without sub-pixels nothing, so that the bytes of before there were any stay."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("subpixels", 1)}
 
 
 def clip_name(family: str, index: int, recipe: Recipe) -> str:
@@ -110,7 +116,7 @@ def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: lis
     scene = with_optics(scene, recipe, triangle)
     clip = Clip(
         name=clip_name(family, index, recipe),
-        rgb=render(scene, recipe.samples, scratch, recipe.device, recipe.engine),
+        rgb=render(scene, recipe.samples, scratch, recipe.device, recipe.engine, recipe.subpixels),
         triangle=triangle,
         cameras=scene.cameras,
         surfaces=surfaces(scene),
@@ -138,7 +144,7 @@ def _meta(scene: Scene, recipe: Recipe, index: int, refused: list[str]) -> dict[
         "family": scene.family,
         "index": index,
         "refused": list(refused),
-        **asdict(recipe),
+        **recipe.facts(),
         "frame_rate": scene.frame_rate,
         "bodies": [_body_meta(body) for body in scene.bodies],
         "joints": [_joint_meta(body, joint) for body in scene.bodies for joint in body.joints],

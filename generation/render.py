@@ -47,6 +47,9 @@ class Config:
     """Frames per clip; 12 a second."""
     samples: int = 16
     """Light paths per pixel before the denoiser. 16: about 34 dB against 1024, the cheapest that looks clean."""
+    subpixels: int = 1
+    """2 renders and denoises each pixel as 2 x 2 with a share of its samples each, and filters them down: sharper and nearer
+    to the truth for the same number of samples, at the price of denoising four times as many."""
     seed: int = 0
     """Seed of the dataset. Any integer from 0 on; 0 is a seed like the others."""
     workers: int = cpu_count() or 1
@@ -88,6 +91,7 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         ("seed", 0, "0 is a seed too"),
         ("samples", 1, "16 is a good start"),
         ("workers", 1, "one process at least"),
+        ("subpixels", 1, "1 renders pixels as they are"),
     ):
         if getattr(config, name) < lowest:
             raise UserError(f"--{name} {getattr(config, name)}: must be {lowest} or more ({hint})")
@@ -98,6 +102,12 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         raise UserError(
             f"--resolution {config.resolution}: write WIDTHxHEIGHT, each of 10 to 9999 pixels, as in 256x256"
         )
+    if config.samples % config.subpixels**2:
+        raise UserError(
+            f"--samples {config.samples} --subpixels {config.subpixels}: samples must be a multiple of {config.subpixels**2}"
+        )
+    if config.subpixels > 1 and config.engine == "eevee":
+        raise UserError(f"--subpixels {config.subpixels} --engine eevee: sub-pixels are for cycles, which denoises")
     if not 0 <= config.motion_blur <= 1:
         raise UserError(f"--motion-blur {config.motion_blur}: 0 to 1, the share of a frame's time with an open shutter")
     if config.depth_of_field is not None and not config.depth_of_field > 0:
@@ -115,6 +125,7 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         assets=config.assets,
         split=config.split,
         engine=config.engine,
+        subpixels=config.subpixels,
     )
     return clips if config.shards is None else select(clips, config.shards), recipe
 

@@ -19,20 +19,23 @@ OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def render(
-    scene: Scene, samples: int, scratch: Path, device: str = "cpu", engine: str = "cycles"
+    scene: Scene, samples: int, scratch: Path, device: str = "cpu", engine: str = "cycles", subpixels: int = 1
 ) -> UInt8[np.ndarray, "T H W 3"]:
-    """All frames of a scene with `samples` light paths per pixel, denoised. `scratch` is an existing folder."""
+    """All frames of a scene with `samples` light paths per pixel, denoised, if asked for at `subpixels` times the width and
+    height. `scratch` is an existing folder."""
     with RedirectStream(stream=sys.stdout):  # Blender reports every frame
-        view = open_view(scene, samples, device, engine)
+        view = open_view(scene, samples, device, engine, subpixels)
         return np.stack([_frame(view, frame, scratch / "frame.png") for frame in range(len(scene.cameras.K))])
 
 
-def open_view(scene: Scene, samples: int, device: str = "cpu", engine: str = "cycles") -> BlenderView:
+def open_view(
+    scene: Scene, samples: int, device: str = "cpu", engine: str = "cycles", subpixels: int = 1
+) -> BlenderView:
     """The scene in Blender, ready to render. Key frames reach only the views that exist, so the view comes first."""
     graph = kb.Scene(
         frame_start=0, frame_end=len(scene.cameras.K) - 1, frame_rate=scene.frame_rate, resolution=scene.resolution
     )
-    view = BlenderView(graph, samples, scene.optics.shutter, device, engine)
+    view = BlenderView(graph, samples, scene.optics.shutter, device, engine, subpixels)
     fill(graph, scene)
     view.open_lens(scene.optics)
     return view

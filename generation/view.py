@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import traitlets as tl
+from jaxtyping import Float32
 
 from generation import devices, motion, shaders
 from generation.kubric_compat import Light as KubricLight
 from generation.kubric_compat import Object3D, View, kb
 from generation.scene import Light, Material, Mesh, Optics
+from generation.subpixels import shrink
 
 bpy: Any
 import bpy  # noqa: E402
@@ -48,16 +50,25 @@ class BlenderView(View):
     """Renders a Kubric scene with Cycles, single-threaded and seeded: the same scene gives the same bytes."""
 
     def __init__(
-        self, scene: kb.Scene, samples: int, shutter: float = 0.0, device: str = "cpu", engine: str = "cycles"
+        self,
+        scene: kb.Scene,
+        samples: int,
+        shutter: float = 0.0,
+        device: str = "cpu",
+        engine: str = "cycles",
+        subpixels: int = 1,
     ):
         """Resets Blender, which is a global of the process, and links the scene to it.
 
-        `samples` are per pixel; the shutter is open for a share of the time between frames, half before and half after.
-        Raises `UserError` if the device is not there.
+        `samples` are per pixel, shared among its `subpixels` x `subpixels`; the shutter is open for a share of the time
+        between frames, half before and half after. Raises `UserError` if the device is not there.
         """
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.blender_scene = bpy.context.scene
-        configure(self.blender_scene, samples)
+        self.subpixels = subpixels
+        configure(self.blender_scene, max(1, samples // subpixels**2))
+        if subpixels > 1:
+            self.blender_scene.cycles.pixel_filter_type, self.blender_scene.cycles.filter_width = "BOX", 1.0
         devices.apply(self.blender_scene, device)
         if engine == "eevee":
             configure_eevee(self.blender_scene, samples)
@@ -76,8 +87,28 @@ class BlenderView(View):
             mesh.update()
         self.blender_scene.frame_set(frame)
         self.blender_scene.cycles.seed = frame * RENDER_SEED_STEP
+        if self.subpixels == 1:
+            self._still(path)
+        else:
+            self._shrunk(path)
+
+    def _still(self, path: Path) -> None:
         self.blender_scene.render.filepath = str(path)
         bpy.ops.render.render(write_still=True)
+
+    def _shrunk(self, path: Path) -> None:
+        """Filter in linear light, then the view transform."""
+        fine = path.with_suffix(".exr")
+        fine.unlink(missing_ok=True)
+        output(self.blender_scene, "OPEN_EXR")
+        self._still(fine)
+        output(self.blender_scene, "PNG")
+        pixels = shrink(_load(fine), self.subpixels)
+        height, width = pixels.shape[:2]
+        image = bpy.data.images.new("shrunk", width, height, float_buffer=True)
+        image.pixels.foreach_set(np.ascontiguousarray(pixels).reshape(-1))
+        image.save_render(str(path), scene=self.blender_scene)
+        bpy.data.images.remove(image)
 
     def open_lens(self, optics: Optics) -> None:
         """Give the camera its aperture, and its focus frame by frame."""
@@ -97,7 +128,8 @@ class BlenderView(View):
         self.blender_scene.camera = change.new.linked_objects.get(self)
 
     def _on_resolution(self, change: Any) -> None:
-        self.blender_scene.render.resolution_x, self.blender_scene.render.resolution_y = change.new
+        render, (width, height) = self.blender_scene.render, change.new
+        render.resolution_x, render.resolution_y = width * self.subpixels, height * self.subpixels
 
     @singledispatchmethod
     def add_asset(self, asset: kb.Asset) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -202,10 +234,29 @@ def configure(scene: Any, samples: int) -> None:
     render.resolution_percentage = 100
     render.use_motion_blur = False
     render.dither_intensity = 0.0
-    render.image_settings.file_format, render.image_settings.color_mode = "PNG", "RGB"
-    render.image_settings.color_depth, render.image_settings.compression = "8", 15
+    output(scene, "PNG")
     scene.display_settings.display_device = "sRGB"
     view.view_transform, view.look, view.exposure, view.gamma = "AgX", "AgX - Medium High Contrast", 0.0, 1.0
+
+
+def output(scene: Any, kind: str) -> None:
+    """Write PNG as it is seen, or OPEN_EXR in linear light."""
+    settings = scene.render.image_settings
+    settings.file_format, settings.color_mode = kind, "RGB"
+    if kind == "PNG":
+        settings.color_depth, settings.compression = "8", 15
+    else:
+        settings.color_depth, settings.exr_codec = "32", "NONE"
+
+
+def _load(path: Path) -> Float32[np.ndarray, "H W 4"]:
+    """The values of an image file as they are; rows from the bottom up."""
+    image = bpy.data.images.load(str(path), check_existing=False)
+    width, height = image.size
+    pixels = np.empty(height * width * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    bpy.data.images.remove(image)
+    return pixels.reshape(height, width, 4)
 
 
 def configure_eevee(scene: Any, samples: int) -> None:

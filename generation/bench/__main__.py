@@ -50,17 +50,21 @@ class Config:
     """Number of the kubric_f clip."""
     out: Path | None = None
     """JSON file for the numbers."""
+    keep: Path | None = None
+    """Folder for the frames and costs, as npz and JSON. What lies there of the same task is not rendered again."""
 
 
 def main(config: Config) -> None:
     """Measure and print."""
     frames = np.linspace(0, config.length - 1, config.measured).round().astype(int).tolist()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        folder = config.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
 
         def run(view: str, variants: list[tuple[int, str]]) -> list[tuple[Cost, dict[str, np.ndarray]]]:
             task = Task(
                 view=view, variants=tuple(variants), index=config.index, length=config.length, frames=tuple(frames),
-                resolution=(config.resolution, config.resolution), out=str(Path(folder) / view),
+                resolution=(config.resolution, config.resolution), out=str(folder / view),
             )  # fmt: skip
             return measured(task)
 
@@ -81,7 +85,20 @@ def main(config: Config) -> None:
 
 
 def measured(task: Task) -> list[tuple[Cost, dict[str, np.ndarray]]]:
-    """A task in a process of its own: cost and frames of each variant."""
+    """A task in a process of its own, unless it was kept: cost and frames of each variant."""
+    kept = Path(f"{task.out}.json")
+    facts = json.loads(kept.read_text()) if kept.exists() else {}
+    if facts.get("task") != json.loads(json.dumps(asdict(task))):
+        facts = {"task": asdict(task), "costs": [asdict(cost) for cost in _measured(task)]}
+        with replacing(kept) as file:
+            file.write(json.dumps(facts, indent=1).encode())
+    return [
+        (Cost(**cost), dict(np.load(f"{task.out}.{number}.npz", allow_pickle=False)))
+        for number, cost in enumerate(facts["costs"])
+    ]
+
+
+def _measured(task: Task) -> list[Cost]:
     done = subprocess.run(
         [sys.executable, "-m", "generation.bench.measuring"], input=json.dumps(asdict(task)), stdout=subprocess.PIPE,
         text=True, check=False,
@@ -89,8 +106,7 @@ def measured(task: Task) -> list[tuple[Cost, dict[str, np.ndarray]]]:
     if done.returncode:
         raise UserError(f"the view {task.view!r} ended with status {done.returncode}; its message is above")
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]  # Blender says farewell too
-    costs = [Cost(**json.loads(line)) for line in lines]
-    return [(cost, dict(np.load(f"{task.out}.{number}.npz", allow_pickle=False))) for number, cost in enumerate(costs)]
+    return [Cost(**json.loads(line)) for line in lines]
 
 
 def row(name: str, cost: Cost, arrays: dict[str, np.ndarray], reference: np.ndarray, length: int) -> dict[str, Any]:

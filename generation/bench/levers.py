@@ -36,8 +36,12 @@ LEVERS: dict[str, Callable[[Any], None]] = {
     "guides not filtered": _set(denoising_prefilter="NONE"),
     "albedo guide alone": _set(denoising_input_passes="RGB_ALBEDO"),
     "no guides": _set(denoising_input_passes="RGB"),
+    "2 x 2 sub-pixels": _set(),
+    "2 x 2 sub-pixels, guides prefiltered": _set(denoising_prefilter="ACCURATE"),
     "denoiser balanced": _set(denoising_quality="BALANCED"),
     "denoiser fast": _set(denoising_quality="FAST"),
     "no denoiser": _set(use_denoising=False),
 }
 """By name; the first changes nothing."""
+SUBPIXELS = {"2 x 2 sub-pixels": 2, "2 x 2 sub-pixels, guides prefiltered": 2}
+"""Levers that render more than one sub-pixel to a pixel, at the same number of samples per pixel."""

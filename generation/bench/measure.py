@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from generation.bench.levers import LEVERS
+from generation.bench.levers import LEVERS, SUBPIXELS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def _ours(scene: Any, samples: int, lever: str, reference: bool, scratch: Path) 
 
     from generation.renderer import open_view
 
-    view = open_view(scene, samples)
+    view = open_view(scene, samples, subpixels=SUBPIXELS.get(lever, 1))
     LEVERS[lever](view.blender_scene)
     if reference:
         cycles = view.blender_scene.cycles

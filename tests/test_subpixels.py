@@ -1,0 +1,50 @@
+"""Sub-pixels: their filter in closed form, and against Cycles' own pixel filter."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.signal.windows import blackmanharris
+
+from generation.subpixels import REACH, kernel, shrink
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_the_filter_is_the_window_that_scipy_knows(n):
+    """Its values at the middles of fine steps, summed sub-pixel by sub-pixel."""
+    steps = 7200
+    fine = blackmanharris(2 * steps + 1)[1::2]
+    place = ((np.arange(steps) + 0.5) / steps - 0.5) * 2 * REACH
+    cell = np.floor(place * n + len(kernel(n)) / 2).astype(int)
+    summed = np.bincount(cell, fine, minlength=len(kernel(n)))
+    np.testing.assert_allclose(kernel(n), summed / summed.sum(), atol=1e-6)
+
+
+def test_a_ramp_stays_a_ramp_through_pixel_centres():
+    n, height, width = 2, 6, 9
+    y, x = np.mgrid[: n * height, : n * width]
+    fine = np.stack([x + 0.5, y + 0.5, np.full(x.shape, 7.0)], axis=-1).astype(np.float32) / n
+    rows, columns = np.mgrid[:height, :width] + 0.5
+    inner = (slice(1, -1), slice(1, -1))
+    shrunk = shrink(fine, n)
+    assert shrunk.shape == (height, width, 3)
+    np.testing.assert_allclose(shrunk[inner][..., 0], columns[inner], atol=1e-5)
+    np.testing.assert_allclose(shrunk[inner][..., 1], rows[inner], atol=1e-5)
+    np.testing.assert_allclose(shrunk[..., 2], 3.5, atol=1e-5)
+
+
+def test_cycles_filters_in_the_same_way(tmp_path):
+    """Many paths, no denoiser: pixels rendered as pixels and as sub-pixels are the same image, edges and all."""
+    out = tmp_path / "images.npz"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.blender_subpixels", str(out)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(out, allow_pickle=False) as images:
+        plain, fine, shifted = images["plain"], images["fine"], images["fine"][:, 1:]
+    inner = (slice(2, -2), slice(2, -2))
+    wrong = np.abs(plain - fine)[inner]
+    assert plain[inner].std() > 20, "the scene has edges"
+    assert wrong.mean() < 1.0 and np.percentile(wrong, 99) < 5
+    assert np.abs(plain[:, :-1] - shifted)[inner].mean() > 3 * wrong.mean()
