@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmark.registry import find_method, method_names
 from benchmark.rows import Row, read_rows
 from leaderboards import figures, tables
+from leaderboards.answering import answers
 from leaderboards.board import Board, Method, Scores, boards, method_of, natural, pairs, protocol_board
 from leaderboards.cards import USES
 from leaderboards.clip_pages import clip_files, extremes
@@ -21,7 +22,7 @@ from leaderboards.publication import Publication
 from leaderboards.reported import ReportedTable, read_reported
 from leaderboards.split_figures import split_figures
 from leaderboards.sureness import EXACT_UP_TO, fewest_clips
-from leaderboards.words import Comparison, answers, certainty, column_text, comparison, cut, slug
+from leaderboards.words import Comparison, certainty, column_text, comparison, cut, slug
 from vdpm.errors import UserError
 
 HERE = Path(__file__).resolve().parent
@@ -106,7 +107,7 @@ def _overview(
     tags |= {tag for lines in reported.values() for line in lines for tag in line.card.tags}
     text, compared = certainty(found[0], scores)
     return render(
-        "index.html.jinja", "index.html", boards=found, answers=answers(found[0]), reported=reported,
+        "index.html.jinja", "index.html", boards=found, answers=answers(found[0], scores), reported=reported,
         frames_choices=sorted({column.frames for board in found for column in board.columns}),
         data_choices=sorted(tags, key=lambda tag: (tag != "none", tag == "not stated", tag)),
         use_choices=list(USES.items()), figures=drawn[:2],

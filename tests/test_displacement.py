@@ -14,9 +14,9 @@ from benchmark.protocols import PROTOCOLS
 from benchmark.rows import Row, read_rows, write_rows
 from benchmark.scoring import measure, score, truth_of
 from benchmark.table import summarise
-from leaderboards.board import boards
+from leaderboards.answering import answers
+from leaderboards.board import Scores, boards
 from leaderboards.sureness import interval, paired
-from leaderboards.words import answers
 from tests.test_leaderboard import ROW
 from tests.tiny import tiny_clip, truth_like
 from vdpm.clip import Prediction, Truth
@@ -115,7 +115,7 @@ def test_a_clip_in_which_hardly_anything_moves_does_not_decide():
     assert means == pytest.approx(found) and board.headline and board.headline.metrics == (POOLED,)
     titles = {column.title for column in board.columns}
     assert {"Displacement error, mean over clips", "Displacement error, pooled over clips"} <= titles
-    told = answers(board)[0].long
+    told = answers(board, Scores.of(rows))[0].long
     assert "pooled over clips" in told and "0.554" in told and "26.4" in told
 
 

@@ -18,12 +18,13 @@ from benchmark.metrics import MIX_UP
 from benchmark.rows import Row, read_rows, write_rows
 from benchmark.table import plain_table, summarise
 from leaderboards import build
-from leaderboards.board import Board, boards, natural
+from leaderboards.answering import Answer, answers
+from leaderboards.board import Board, Scores, boards, natural
 from leaderboards.cards import cards
 from leaderboards.columns import overview_columns
 from leaderboards.reported import read_reported
 from leaderboards.sureness import fewest_clips, interval, paired
-from leaderboards.words import answers, short, slug
+from leaderboards.words import short, slug
 from vdpm.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -288,15 +289,39 @@ def test_names_become_files_that_differ():
     assert slug("a b") != slug("a-b") and slug("") == "x-e3b0c442"
 
 
+def told(content: list[Row]) -> list[Answer]:
+    return answers(boards(content)[0], Scores.of(content))
+
+
+MOTION = {"protocol": "vdpm_track10", "metric": "displacement_error"}
+FLOOR = [replace(ROW, method="still", reference=True, clip=f"{clip:02d}", value=1.0, **MOTION) for clip in range(6)]
+
+
 def test_who_moves_nothing_does_not_move_points_best():
     """`still` is the floor: a contestant that is not better than it is no answer."""
-    fields = {"protocol": "vdpm_track10", "metric": "displacement_error"}
-    floor = [replace(ROW, method="still", reference=True, clip=f"{clip:02d}", value=1.0, **fields) for clip in range(6)]
-    lazy, good = duel([1.0] * 6, [1.2] * 6, **fields), duel([0.5] * 6, [1.2] * 6, **fields)
-    assert answers(boards(lazy + floor)[0])[0].short == "None beats standing still"
-    told = answers(boards(good + floor)[0])
-    assert [answer.short for answer in told] == ["one", "Better than the other", "Not measured"]
-    assert "scores 1.00" in told[0].long and "over 6 clips" in told[1].long
+    assert told(duel([1.0] * 6, [1.2] * 6, **MOTION) + FLOOR)[0].short == "None beats standing still"
+    best, sure, cost = told(duel([0.5] * 6, [1.2] * 6, **MOTION) + FLOOR)
+    assert (best.short, sure.short, cost.short) == ("one", "Better than the other", "Not measured")
+    assert "1.00 is scored by moving nothing" in best.long and "over 6 clips" in sure.long
+    assert "Against two better by 0.700 (0.700 – 0.700), on 6 : 0 of 6 clips: p = 0.031." in sure.long
+    assert "Against still better by 0.500" in sure.long
+
+
+def test_ties_and_few_clips_are_told_in_the_answer():
+    _, sure, _ = told(duel([0.5, 0.6, 0.7, 0.4, 0.5, 0.6], [0.4, 0.7, 0.8, 0.3, 0.6, 0.6], **MOTION) + FLOOR)
+    assert sure.short == "Tied with two" and "a tie, p ≥ 0.05" in sure.long
+    _, few, _ = told(duel([0.5] * 3, [0.9] * 3, **MOTION))
+    assert few.short == "Tied with two" and "Fewer than 6 clips can show no difference at all" in few.long
+    alone = [row for row in duel([0.5] * 6, [0.9] * 6, **MOTION) if row.method == "one"]
+    assert told(alone + FLOOR)[1].short == "It stands alone"
+
+
+def test_cost_is_told_as_time_and_memory():
+    contest = duel([0.5] * 6, [0.9] * 6, **MOTION)
+    took = [replace(row, protocol="video", metric="depth_absrel", seconds=2.5) for row in contest]
+    held = [replace(row, protocol="cost", metric="cost_ram", unit="GB", value=0.75, note="some CPU") for row in contest]
+    cost = told(contest + took + held)[2]
+    assert cost.short == "2.50 s a clip, 0.750 GB" and "one on some CPU" in cost.long
 
 
 def test_numbers_are_short():
