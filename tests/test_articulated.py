@@ -156,3 +156,9 @@ def test_a_closed_playground_is_gone():
     playground.close()
     del playground
     assert pybullet.getConnectionInfo(0) == before
+
+
+def test_a_robot_of_many_loud_colours_is_painted_in_one():
+    looks = robots.paintwork(np.random.default_rng(0), "xarm")
+    assert len({look.colours[0] for look in looks}) == 2
+    assert len({look.colours[0] for look in robots.paintwork(np.random.default_rng(0), "husky")}) > 2

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from generation import cameras
-from vdpm.geometry import invert, project, transform
+from generation import assets, cameras, materials
+from generation.scene import Body
+from vdpm.geometry import invert, project, rigid, transform
 
 K = cameras.intrinsics(64, 48, focal_mm=35.0, sensor_mm=32.0)
 
@@ -101,3 +102,27 @@ def test_driving_goes_forward():
     speed = np.diff(shot.world_from_camera[:, 0, 3]) * 12
     assert 3.5 < speed.min() and speed.max() < 12.5
     assert (shot.world_from_camera[:, 0, 2] > 0.9).all()  # it looks along +x
+
+
+def test_a_shot_about_a_spot_is_the_same_shot_there():
+    shot = cameras.orbit(np.random.default_rng(1), K, TIMES, STAGE)
+    spot = np.array([3.0, -2.0, 0.5])
+    moved = cameras.about(spot, shot)
+    np.testing.assert_allclose(moved.world_from_camera[:, :3, 3] - shot.world_from_camera[:, :3, 3], [spot] * 24)
+    np.testing.assert_array_equal(moved.world_from_camera[:, :3, :3], shot.world_from_camera[:, :3, :3])
+
+
+def test_the_spot_is_that_of_a_body_of_the_role():
+    floor, ball = assets.floor(5.0), assets.procedural("sphere", 0)
+    path = rigid(np.tile(np.eye(3), (3, 1, 1)), np.array([[1.0, 2.0, 1.0], [2.0, 2.0, 2.0], [3.0, 2.0, 3.0]]))
+    bodies = tuple(
+        Body(
+            name=role,
+            asset=asset,
+            material=materials.uniform(0.5, 0.5),
+            world_from_body=path * (role == "star") + np.eye(4) * (role != "star"),
+            facts={"role": role},
+        )
+        for role, asset in (("ground", floor), ("star", ball))
+    )
+    np.testing.assert_allclose(cameras.spot(np.random.default_rng(0), bodies, ("star",)), [2.0, 2.0, 1.0])
