@@ -1,7 +1,8 @@
-"""People in motion: 2-4 of 1.1 to 2.1 m, each with a clip of motion capture, a build and clothes, among a few things.
+"""People in motion: 2-4 of 1.1 to 2.1 m, each with a clip of motion capture, a build, clothes and a face, among some things.
 
 The clips are recordings, moved to where they do not meet and lifted so that nobody sinks into the floor; no physics acts
-on people. A body is one smooth closed surface, skinned; it comes as garments, which are bodies that share their seams.
+on people. A body is one smooth closed surface, skinned; it comes as garments, which are bodies that share their seams. Eyes,
+brows, lips, ears, hair, beards and hats (`generation.heads`) are small bodies that go with the head and do not bend.
 """
 
 from pathlib import Path
