@@ -179,7 +179,7 @@ def _syn4d_metrics() -> list[Metric]:
 
 
 def _by_visibility(codes: tuple[int, ...], moving_only: bool, truth: Truth, prediction: Prediction) -> Score:
-    """Mean end-point error of `epe_track` over the entries of some visibility."""
+    """Mean end-point error of all maps over the entries of some visibility."""
     from benchmark.metrics import moving, point_distances  # which lists these metrics
 
     assert truth.seen is not None

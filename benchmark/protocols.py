@@ -288,13 +288,20 @@ _SEEN = [
         "within 0.1, 0.3, 0.5 and 1 m; the score is the mean of APD over all and over moving points.",
         _metrics("syn4d_"),
     ),
-    _rescored(
-        _TRACK10,
-        "visibility",
-        "Dense tracking by visibility",
-        "The end-point error of vdpm_track10 over the points that the camera of their time sees, over those that something "
-        "hides, and over those out of its frame or behind it. The normalisation is that of vdpm_track10.",
-        _metrics("seen_"),
+    *(
+        _rescored(
+            base,
+            name,
+            f"{title} by visibility",
+            f"The end-point error of {base.name} over the points that the camera of their time sees, over those that "
+            f"something hides, and over those out of its frame or behind it. The normalisation is that of {base.name}.",
+            _metrics("seen_"),
+        )
+        for base, name, title in (
+            (_TRACK10, "visibility", "Dense tracking"),
+            (_PAIR2, "visibility_pair2", "Two views, 2 frames apart,"),
+            (_PAIR8, "visibility_pair8", "Two views, 8 frames apart,"),
+        )
     ),
 ]
 _COST = _rescored(
