@@ -1,15 +1,17 @@
 """The numbers of the rendering benchmark: closed forms, published hashes; and, slowly, a run of it."""
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from generation.bench.__main__ import row, table
-from generation.bench.levers import LEVERS
+from generation.bench.__main__ import chosen, row, table
+from generation.bench.levers import LEVERS, SUBPIXELS
 from generation.bench.measure import Cost
 from generation.bench.quality import psnr, ssim
+from vdpm.errors import UserError
 
 GREY = np.full((1, 16, 16, 3), 100, np.uint8)
 ALL = np.ones((1, 16, 16), bool)
@@ -53,9 +55,21 @@ def test_kubrics_own_view_runs_here_and_the_whole_benchmark(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["613153351", "0", "3902511862"]
     command = [sys.executable, "-m", "generation.bench", "--resolution", "48", "--length", "3", "--measured", "2"]
-    done = subprocess.run([*command, "--samples", "4", "--reference", "64"], capture_output=True, text=True, check=True)
-    kubric, ours = (line.split("|") for line in done.stdout.splitlines()[2:4])
-    assert float(kubric[2]) > float(ours[2]) and float(kubric[7]) > 20 and float(ours[7]) > 20
+    command += ["--samples", "4", "--reference", "64", "--at", "4", "--levers", "2 x 2 sub-pixels"]
+    command += ["--keep", str(tmp_path / "kept"), "--out", str(tmp_path / "table.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    kubric, ours, fine = (line.split("|") for line in done.stdout.splitlines()[2:5])
+    assert float(kubric[2]) > float(ours[2]) and all(float(row[7]) > 20 for row in (kubric, ours, fine))
+    assert len(json.loads((tmp_path / "table.json").read_text())["rows"]) == 3
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert again.stdout == done.stdout, "what was kept is not rendered again"
+
+
+def test_a_lever_that_is_none_is_one_line():
+    assert chosen(("all",)) == list(LEVERS)[1:] and chosen(("light tree",)) == ["light tree"] and chosen(()) == []
+    with pytest.raises(UserError, match="unknown lever 'more light': choose one of all, "):
+        chosen(("more light",))
+    assert set(SUBPIXELS) <= set(LEVERS)
 
 
 def test_levers_name_settings_once():

@@ -1,7 +1,7 @@
 """Kubric's own Blender view against ours on one scene: CPU seconds, memory, and nearness to a reference.
 
     python -m generation.bench
-    python -m generation.bench --levers
+    python -m generation.bench --levers all
 
 Times are CPU seconds, user and system, of all threads: other work on the machine hardly changes them. A clip is the scene's
 set-up, its first frame, and the others at their average. Frames between the measured ones are not rendered.
@@ -22,7 +22,7 @@ import tyro
 from generation.bench.levers import LEVERS, STOCK_SAMPLES
 from generation.bench.measure import Cost, Task
 from generation.bench.quality import psnr, ssim
-from vdpm.errors import UserError, run_command
+from vdpm.errors import UserError, run_command, unknown
 from vdpm.files import replacing
 
 US = next(iter(LEVERS))
@@ -42,9 +42,9 @@ class Config:
     """Samples per pixel to try."""
     reference: int = 2048
     """Samples per pixel of the reference."""
-    levers: bool = False
-    """Also try every setting of generation/bench/levers.py, at --at samples."""
-    at: int = 16
+    levers: tuple[str, ...] = ()
+    """Also try these settings of generation/bench/levers.py, or all, at --at samples."""
+    at: tuple[int, ...] = (16,)
     """Samples per pixel for --levers."""
     index: int = 0
     """Number of the kubric_f clip."""
@@ -70,7 +70,7 @@ def main(config: Config) -> None:
 
         kubric = run("kubric", [(STOCK_SAMPLES, US)])
         ours = [(samples, US) for samples in config.samples]
-        ours += [(config.at, lever) for lever in list(LEVERS)[1:]] if config.levers else []
+        ours += [(samples, lever) for samples in config.at for lever in chosen(config.levers)]
         results = run("ours", ours)
         reference = run("reference", [(config.reference, US)])[0][1]["rgb"]
     names = ["Kubric, 64 samples", *(f"{samples} samples, {lever}" for samples, lever in ours)]
@@ -81,7 +81,18 @@ def main(config: Config) -> None:
     print(machine(config, frames))
     if config.out:
         with replacing(config.out) as file:
-            file.write(json.dumps({"config": {**asdict(config), "out": None}, "rows": rows}, indent=1).encode())
+            file.write(
+                json.dumps({"config": {**asdict(config), "out": None, "keep": None}, "rows": rows}, indent=1).encode()
+            )
+
+
+def chosen(levers: tuple[str, ...]) -> list[str]:
+    """The names themselves, or all there are. Raises `UserError` on one that is none."""
+    every = list(LEVERS)[1:]
+    for name in levers:
+        if name not in (*every, "all"):
+            raise unknown("lever", name, ["all", *every], "add one to generation/bench/levers.py")
+    return every if "all" in levers else list(levers)
 
 
 def measured(task: Task) -> list[tuple[Cost, dict[str, np.ndarray]]]:

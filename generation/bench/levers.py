@@ -38,10 +38,11 @@ LEVERS: dict[str, Callable[[Any], None]] = {
     "no guides": _set(denoising_input_passes="RGB"),
     "2 x 2 sub-pixels": _set(),
     "2 x 2 sub-pixels, guides prefiltered": _set(denoising_prefilter="ACCURATE"),
+    "3 x 3 sub-pixels": _set(),
     "denoiser balanced": _set(denoising_quality="BALANCED"),
     "denoiser fast": _set(denoising_quality="FAST"),
     "no denoiser": _set(use_denoising=False),
 }
 """By name; the first changes nothing."""
-SUBPIXELS = {"2 x 2 sub-pixels": 2, "2 x 2 sub-pixels, guides prefiltered": 2}
+SUBPIXELS = {"2 x 2 sub-pixels": 2, "2 x 2 sub-pixels, guides prefiltered": 2, "3 x 3 sub-pixels": 3}
 """Levers that render more than one sub-pixel to a pixel, at the same number of samples per pixel."""
