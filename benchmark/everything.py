@@ -4,7 +4,7 @@
 
 Suites that are lists take part once they are rendered (`python -m benchmark.make_suite --suite all`), methods that need weights once the
 variable that names them is set. What was answered before is not asked again; the same command goes on. Each process has one
-method on one suite, from questions to scores, so that what it takes is measured as if it were alone.
+method on one suite, from questions to scores; seconds are those of a machine that does as many things at once as --workers says.
 """
 
 import os
