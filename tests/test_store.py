@@ -326,12 +326,12 @@ def test_a_run_goes_on_while_its_store_refuses(bucket, tmp_path, monkeypatch, ca
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_disk_that_gets_full_ends_the_run_and_spoils_nothing(tmp_path, monkeypatch):
-    """A real file system of 256 kB, without a reserve and with one."""
+    """A real file system of 1 MB, without a reserve and with one."""
     executor(monkeypatch, {})
-    for reserve, words in ((0, "No space left on device|MB are free"), (0.1, "MB are free")):
+    for reserve, words in ((0, "No space left on device|MB are free"), (0.3, "MB are free")):
         disk = tmp_path / f"disk{reserve}"
         disk.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=False)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False)
         if mounted.returncode:
             pytest.skip("mounting is not allowed here")
         try:
