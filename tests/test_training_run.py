@@ -18,7 +18,7 @@ from vdpm.model.model import Model
 from vdpm.model.network import Network
 from vdpm.model.weights import read_network, write_network
 from vdpm.train import Config, plan
-from vdpm.training import checkpoint
+from vdpm.training import checkpoint, ship
 from vdpm.training.begin import begin, from_nothing
 from vdpm.training.journal import read_curve
 from vdpm.training.learner import Learner
@@ -167,3 +167,17 @@ def test_weights_of_another_size_are_refused(tmp_path: Path):
 def test_unknown_presets_are_one_line():
     with pytest.raises(UserError, match="unknown preset 'huge': choose one of tiny, small, paper"):
         find_preset("huge")
+
+
+def test_weights_that_are_shipped_are_the_mean_of_those_given(tmp_path: Path):
+    networks = [from_nothing(SMALLEST, seed) for seed in (0, 1)]
+    folders = tuple(tmp_path / str(seed) for seed in (0, 1))
+    for network, folder in zip(networks, folders, strict=True):
+        write_network(network, folder)
+    shipped = ship.main(ship.Config(weights=folders, out=tmp_path / "out", licence="CC0-1.0"))
+    state, (first, second) = load_file(shipped), (network.state_dict() for network in networks)
+    for name, tensor in state.items():
+        torch.testing.assert_close(tensor.float(), (first[name] + second[name]) / 2, atol=1e-4, rtol=1e-3)
+    write_network(Network(replace(SMALLEST, matching=0)), tmp_path / "other")
+    with pytest.raises(UserError, match="of several sizes"):
+        ship.main(ship.Config(weights=(folders[0], tmp_path / "other"), out=tmp_path / "out"))
