@@ -69,7 +69,9 @@ def extremes(scores: Scores, board: Board, method: Method, column: Column | None
         ("best on" if place in order[: (len(order) + 1) // 2] else "worst on", _link(board.clips[place], values[place]))
         for place in chosen
     ]
-    return Extremes(text=f"By {column.title}{' of moving pixels' if column.moving else ''}:", links=links)
+    return Extremes(
+        text=f"By {column.title.partition(',')[0]}{' of moving pixels' if column.moving else ''}:", links=links
+    )
 
 
 def _link(clip: ClipKey, value: float) -> Link:
