@@ -73,7 +73,9 @@ def test_depth_is_measured_up_to_scale():
     wrong = truth.clone()
     wrong[..., 2] *= 1.0 + 0.1 * torch.tensor([1.0, -1.0]).repeat(8)  # columns in turns
     for points, off in ((3.0 * truth, 0.0), (wrong, 0.1)):
-        answer = Answer(here=(points, points[..., 0]), there=(points, points[..., 0]), poses=[], match=None)
+        answer = Answer(
+            here=(points, points[..., 0]), there=(points, points[..., 0]), poses=[], match=None, sources=None
+        )
         part, count = depth(answer, batch)
         assert count == batch.valid[:, 0].sum() and part / count == pytest.approx(off, abs=0.04 * (off > 0) + 1e-5)
 

@@ -4,15 +4,18 @@ from dataclasses import fields, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import pytest
 import torch
 
+from tests import layouts
+from vdpm import derive
 from vdpm.errors import UserError
 from vdpm.model.poses import camera_from_world
-from vdpm.training import order, procedural
+from vdpm.training import order, procedural, recorded
 from vdpm.training.data import DataConfig, batches
 from vdpm.training.example import collate
 from vdpm.training.sample import MOVING, Batch
@@ -127,3 +130,35 @@ def test_shards_behind_addresses(tmp_path):
     assert all(map(same, remote, some(config)))  # the server is gone
     with pytest.raises(UserError, match="cache"):
         some(replace(config, cache=None))
+
+
+@pytest.mark.parametrize("name", ["pointodyssey", "tapvid3d:drivetrack"])
+def test_data_sets_with_tracks(name: str, tmp_path: Path):
+    """Motion is known at tracked pixels, where it is the truth that the layout was written from."""
+    made = layouts.scene(frames=6)
+    layouts.WRITERS[name](tmp_path / "data", made)
+    config = DataConfig(
+        sources=f"{name}={tmp_path / 'data'}:0.5", batch=2, frames=(3,), size=64, cache=tmp_path / "kept"
+    )
+    found = some(config)
+    assert all(map(same, found, some(replace(config, workers=1))))
+    for batch in found:
+        assert batch.known.any() and not (batch.known & ~batch.valid).any() and not (batch.visible & ~batch.known).any()
+        assert batch.known.sum() < 0.5 * batch.known.numel()
+        assert (batch.valid.sum() > 2 * batch.known.sum()) == (name == "pointodyssey")  # which has depth as well
+        assert not batch.there[~batch.known].any() and batch.posed.all()
+    kept = recorded.find(f"{name}={tmp_path / 'data'}", tmp_path / "kept").kept(0, (1, 4))
+    maps = recorded.truth(kept, kept.K, kept.depth, 1)
+    hits = derive.hits(made.clip, 1)
+    there = derive.point_map(made.clip, hits, 4, 1)
+    off = np.linalg.norm(maps["there"][0] - there, axis=-1)[maps["known"][0]]
+    assert maps["known"][0].sum() > 50 and np.nanmedian(off) < 0.02
+
+
+def test_data_sets_need_a_cache_and_cameras(tmp_path: Path):
+    layouts.WRITERS["tapvid3d:adt"](tmp_path, layouts.scene(frames=3))
+    config = DataConfig(sources=f"tapvid3d:adt={tmp_path}", frames=(2,), size=32)
+    with pytest.raises(UserError, match="--cache"):
+        some(config)
+    with pytest.raises(UserError, match="training needs cameras and tracks"):
+        some(replace(config, cache=tmp_path / "kept"))

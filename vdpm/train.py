@@ -30,7 +30,8 @@ class Config:
     preset: str = "tiny"
     """tiny, small or paper (`vdpm/training/presets.py`)."""
     data: tuple[str, ...] = ("procedural",)
-    """Sources with weights, as in procedural:0.3 data/train:0.7; a source is a folder of shards or `procedural`."""
+    """Sources with weights, as in procedural:0.3 data/train:0.7; a source is `procedural`, a folder of shards, or a data set
+    with tracks, as in pointodyssey:train=data/po."""
     out: Path = Path("runs/train")
     """Folder of the run."""
     init: str = ""

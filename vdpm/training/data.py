@@ -18,8 +18,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vdpm.errors import UserError
-from vdpm.training import augment, order, procedural, rendered, shards, windows
-from vdpm.training.example import Example, collate
+from vdpm.training import augment, order, procedural, recorded, rendered, shards, windows
+from vdpm.training.example import Example, collate, opened, packed
+from vdpm.training.parcel import Parcel
 from vdpm.training.prepared import Cache, prepare
 from vdpm.training.remote import fetched, is_remote
 from vdpm.training.sample import Batch
@@ -31,8 +32,8 @@ class DataConfig:
     """What a stream of batches is made of."""
 
     sources: str = "procedural"
-    """Folders of shards, addresses of shards (https://host/train-{000..012}.tar), or `procedural`, each with a weight:
-    "procedural:0.5 data/train:0.3 data/other:0.2"."""
+    """Folders of shards, addresses of shards (https://host/train-{000..012}.tar), `procedural`, or a data set with tracks
+    as DATASET=FOLDER (`vdpm.readers`), each with a weight: "procedural:0.5 data/train:0.3 pointodyssey:train=data/po:0.2"."""
     batch: int = 2
     """Windows a batch."""
     frames: tuple[int, ...] = (5,)
@@ -90,6 +91,25 @@ class Rendered:
         return replace(rendered.truth(stored, crops, window, entry.name), images=images)
 
 
+class Recorded:
+    """The sequences of somebody's data set; motion is known at tracked pixels."""
+
+    def __init__(self, source: str, cache: Path | None, clips: int = 0):
+        found = recorded.find(source, cache)
+        kept = np.random.default_rng(0).permutation(len(found.there))[: clips or None]
+        self.sequences = replace(found, there=tuple(found.there[place] for place in sorted(kept)))
+
+    def __len__(self) -> int:
+        return len(self.sequences.there)
+
+    def length(self, clip: int) -> int:
+        return self.sequences.frames(clip)
+
+    def example(self, clip: int, window: windows.Window, size: int, rng: np.random.Generator) -> Example:
+        kept = self.sequences.kept(clip, window.frames)
+        return recorded.example(kept, window, size, rng, self.sequences.there[clip])
+
+
 class Procedural:
     """Scenes that are drawn when they are asked for; the number of a clip is its seed."""
 
@@ -121,9 +141,11 @@ def parse(sources: str) -> dict[str, float]:
 
 
 def open_source(name: str, cache: Path | None, clips: int = 0) -> Source:
-    """The source of a name. Raises `UserError` when it is neither `procedural` nor a place with clips."""
+    """The source of a name. Raises `UserError` when it is neither `procedural` nor a data set nor a place with clips."""
     if name == "procedural":
         return Procedural()
+    if "=" in name and not is_remote(name):
+        return Recorded(name, cache, clips)
     folder = fetched(name, cache) if is_remote(name) else Path(name)
     return Rendered(folder, Cache(folder=cache) if cache else None, clips)
 
@@ -139,10 +161,14 @@ class Stream:
 
     def __getitem__(self, number: int) -> Batch:
         """Batch of a number."""
+        return collate(self.examples(number))
+
+    def examples(self, number: int) -> list[Example]:
+        """What a batch is made of."""
         config = self.config
         length = int(np.random.default_rng((self.seed, 3, number)).choice(config.frames))
         first = number * config.batch
-        return collate([self.example(first + place, length) for place in range(config.batch)])
+        return [self.example(first + place, length) for place in range(config.batch)]
 
     def example(self, number: int, length: int) -> Example:
         """Example of a number, not yet at unit scale."""
@@ -155,19 +181,35 @@ class Stream:
         return augment.mirrored(example) if rng.random() < 0.5 else example
 
 
+class Parcels:
+    """Batches of a stream as workers hand them over."""
+
+    def __init__(self, stream: Stream):
+        self.stream = stream
+
+    def __getitem__(self, number: int) -> tuple[Parcel, tuple[str, ...]]:
+        examples = self.stream.examples(number)
+        return packed(examples), tuple(example.name for example in examples)
+
+
 def batches(config: DataConfig, seed: int, start: int, step: int = 1) -> Iterator[Batch]:
     """Batches start, start + step, start + 2 step ...: process r of R takes `start + r` and step R."""
     stream = Stream(config, seed)
     if not config.workers:
         return (stream[number] for number in count(start, step))
     loader = DataLoader(
-        cast(Dataset[Batch], stream),
+        cast("Dataset[tuple[Parcel, tuple[str, ...]]]", Parcels(stream)),
         batch_size=None,
         sampler=count(start, step),
         num_workers=config.workers,
         worker_init_fn=_one_thread,
+        collate_fn=_as_it_is,
     )
-    return iter(loader)
+    return (opened(*item) for item in loader)
+
+
+def _as_it_is(item: object) -> object:
+    return item
 
 
 def _one_thread(worker: int) -> None:

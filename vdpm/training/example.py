@@ -8,10 +8,11 @@ from jaxtyping import Bool, Float32, Float64
 
 from vdpm.geometry import invert
 from vdpm.model import poses
+from vdpm.training.parcel import Parcel, empty
 from vdpm.training.sample import MOVING, Batch
 from vdpm.training.tracing import rescale
 
-MAPS = ("images", "stamps", "here", "there", "valid", "known", "pixels", "visible")
+MAPS = ("images", "here", "there", "pixels", "stamps", "valid", "known", "visible")
 """Fields of an example that a batch has as they are, but for their scale."""
 
 
@@ -42,33 +43,44 @@ class Example:
 
 def collate(examples: list[Example]) -> Batch:
     """Examples at unit mean distance, stacked."""
-    stacked = {name: _stacked([getattr(example, name) for example in examples]) for name in MAPS}
-    moving, cameras = np.empty_like(stacked["known"]), []
+    return opened(packed(examples), tuple(example.name for example in examples))
+
+
+def opened(found: Parcel, names: tuple[str, ...]) -> Batch:
+    """The batch of a parcel."""
+    return Batch(names=names, **found.tensors)
+
+
+def packed(examples: list[Example]) -> Parcel:
+    """All of a batch but its names, in one piece of memory."""
+    found = empty(_layout(len(examples), examples[0]))
+    arrays, units = found.arrays, np.ones(len(examples))
     for place, example in enumerate(examples):
-        here, there, valid, known = (stacked[name][place] for name in ("here", "there", "valid", "known"))
-        unit = rescale(here, there, valid, known, moving[place], np.float32(MOVING))
-        cameras.append(_cameras(example, unit))
-    stacked |= {"moving": moving, "cameras": np.stack(cameras)}
-    return Batch(
-        target=torch.tensor([example.target for example in examples]),
-        posed=torch.tensor([example.posed for example in examples]),
-        names=tuple(example.name for example in examples),
-        **{name: torch.from_numpy(values) for name, values in stacked.items()},
-    )
+        for name in MAPS:
+            arrays[name][place] = getattr(example, name)
+        here, there, valid, known = (arrays[name][place] for name in ("here", "there", "valid", "known"))
+        units[place] = rescale(here, there, valid, known, arrays["moving"][place], np.float32(MOVING))
+        arrays["target"][place], arrays["posed"][place] = example.target, example.posed
+    arrays["cameras"][:] = _cameras(examples, units)
+    return found
 
 
-def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
-    """`np.stack`, row by row in memory whatever the arrays are."""
-    answer = np.empty((len(arrays), *arrays[0].shape), arrays[0].dtype)
-    for place, array in enumerate(arrays):
-        answer[place] = array
-    return answer
+def _layout(count: int, example: Example) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
+    kinds = {np.dtype(np.float32): torch.float32, np.dtype(bool): torch.bool}
+    maps = {name: getattr(example, name) for name in MAPS}
+    return {
+        **{name: (kinds[values.dtype], (count, *values.shape)) for name, values in maps.items()},
+        "moving": (torch.bool, (count, *example.known.shape)),
+        "cameras": (torch.float32, (count, len(example.K), 9)),
+        "target": (torch.int64, (count,)),
+        "posed": (torch.bool, (count,)),
+    }
 
 
-def _cameras(example: Example, unit: float) -> Float32[np.ndarray, "S 9"]:
-    if not example.posed:
-        return np.zeros((len(example.K), 9), np.float32)
-    camera_from_reference = invert(example.reference_from_camera)
-    camera_from_reference[:, :3, 3] /= unit
-    matrix = torch.from_numpy(camera_from_reference[:, :3])
-    return poses.encoded(matrix, torch.from_numpy(example.K), *example.images.shape[2:]).float().numpy()
+def _cameras(examples: list[Example], units: Float64[np.ndarray, " B"]) -> Float64[np.ndarray, "B S 9"]:
+    """Pose encodings at unit scale, 0 where cameras are unknown."""
+    matrix = invert(np.stack([example.reference_from_camera for example in examples]))[:, :, :3]
+    matrix[..., 3] /= units[:, None, None]
+    K = torch.from_numpy(np.stack([example.K for example in examples]))
+    encoded = poses.encoded(torch.from_numpy(matrix), K, *examples[0].images.shape[2:]).numpy()
+    return encoded * np.array([example.posed for example in examples])[:, None, None]

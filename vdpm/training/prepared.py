@@ -5,8 +5,10 @@ seen part; `Cache` keeps that on disk, uncompressed, so that the next epoch only
 """
 
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,6 +41,7 @@ class Prepared:
 
 
 _ARRAYS = ("corners", "body", "soft", "shapes", "world_from_body", "K", "world_from_camera")
+_PER_FRAME = ("shapes", "world_from_body", "K", "world_from_camera", "triangle")
 
 
 def prepare(entry: Entry, frames: Sequence[int]) -> Prepared:
@@ -88,7 +91,7 @@ class Cache:
 
     def frames(self, entry: Entry, frames: Sequence[int]) -> Prepared:
         """Some frames of a clip, prepared before or now."""
-        path = self.folder / f"{entry.name}-{entry.stamp}.bin"
+        path = self.folder / f"{entry.name}-{entry.stamp}.prepared"
         try:
             with path.open("rb") as file:
                 return _read(file, frames)
@@ -98,9 +101,7 @@ class Cache:
             raise UserError(f"cannot read {path} ({error}); delete the cache {self.folder}") from error
         whole = prepare(entry, range(entry.frames))
         with replacing(path) as file:
-            for name in _ARRAYS:
-                np.save(file, getattr(whole, name), allow_pickle=False)
-            np.save(file, _narrow(whole), allow_pickle=False)
+            write_arrays(file, {name: getattr(whole, name) for name in _ARRAYS} | {"triangle": _narrow(whole)})
         return self.frames(entry, frames)
 
 
@@ -109,26 +110,46 @@ def _narrow(whole: Prepared) -> UInt16[np.ndarray, "S H W"] | Int32[np.ndarray, 
     return whole.triangle.astype(np.uint16) if len(whole.corners) < 65535 else whole.triangle
 
 
+def write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
+    """Arrays one after another, behind a line of JSON that says what they are: `numpy.load` takes longer than reading."""
+    facts = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
+    file.write(json.dumps(facts).encode() + b"\n")
+    for array in arrays.values():
+        file.write(np.ascontiguousarray(array).data)
+
+
+def read_facts(file: BinaryIO) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Types and shapes of what `write_arrays` wrote. Raises `ValueError` if it did not."""
+    return {name: (kind, tuple(shape)) for name, (kind, shape) in json.loads(file.readline()).items()}
+
+
+def read_arrays(file: BinaryIO, frames: Sequence[int], per_frame: Container[str]) -> dict[str, np.ndarray]:
+    """What `write_arrays` wrote; some frames of what there is for each frame."""
+    answer = {}
+    for name, (kind, shape) in read_facts(file).items():
+        dtype = np.dtype(kind)
+        if name in per_frame:
+            answer[name] = _frames(file, frames, dtype, shape)
+        else:
+            answer[name] = np.frombuffer(file.read(prod(shape) * dtype.itemsize), dtype).reshape(shape)
+    return answer
+
+
 def _read(file: BinaryIO, frames: Sequence[int]) -> Prepared:
-    arrays = {name: np.load(file, allow_pickle=False) for name in _ARRAYS}
-    triangle = np.stack(_frames(file, frames))
+    arrays = read_arrays(file, frames, _PER_FRAME)
+    triangle = arrays.pop("triangle")
     wide = triangle.astype(np.int32)
     if triangle.dtype == np.uint16:
         wide[triangle == 65535] = NOTHING
-    index = list(frames)
-    for name in ("shapes", "world_from_body", "K", "world_from_camera"):
-        arrays[name] = arrays[name][index]
     return Prepared(triangle=wide, **arrays)
 
 
-def _frames(file: BinaryIO, frames: Sequence[int]) -> list[np.ndarray]:
+def _frames(file: BinaryIO, frames: Sequence[int], dtype: np.dtype, shape: Sequence[int]) -> np.ndarray:
     """Some entries of the array that is next in a file, without reading the others."""
-    version = np.lib.format.read_magic(file)
-    assert version == (1, 0)
-    (_, height, width), _, dtype = np.lib.format.read_array_header_1_0(file)
-    start, size = file.tell(), height * width * dtype.itemsize
-    images = []
-    for frame in frames:
-        file.seek(start + frame * size)
-        images.append(np.frombuffer(file.read(size), dtype).reshape(height, width))
-    return images
+    start, each = file.tell(), prod(shape[1:])
+    answer = np.empty((len(frames), *shape[1:]), dtype)
+    for place, frame in zip(answer, frames, strict=True):
+        file.seek(start + frame * each * dtype.itemsize)
+        place[...] = np.frombuffer(file.read(each * dtype.itemsize), dtype).reshape(shape[1:])
+    file.seek(start + shape[0] * each * dtype.itemsize)
+    return answer
