@@ -102,10 +102,13 @@ class BlenderView(View):
         fine.unlink(missing_ok=True)
         output(self.blender_scene, "OPEN_EXR")
         self._still(fine)
+        self.show(shrink(_load(fine), self.subpixels), path)
+
+    def show(self, pixels: Float32[np.ndarray, "H W 4"], path: Path) -> None:
+        """Write linear light, rows from the bottom up, into a PNG file as the view transform shows it."""
         output(self.blender_scene, "PNG")
-        pixels = shrink(_load(fine), self.subpixels)
         height, width = pixels.shape[:2]
-        image = bpy.data.images.new("shrunk", width, height, float_buffer=True)
+        image = bpy.data.images.new("shown", width, height, float_buffer=True)
         image.pixels.foreach_set(np.ascontiguousarray(pixels).reshape(-1))
         image.save_render(str(path), scene=self.blender_scene)
         bpy.data.images.remove(image)
