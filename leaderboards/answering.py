@@ -42,12 +42,10 @@ def _best(board: Board, main: Column, best: Line) -> Answer:
     assert cell.interval is not None
     floor = board.cell(still, main).interval if still else None
     unit = f" {main.unit}" if main.unit else ""
-    text = f"{column_text(main)}: {short(cell.interval.mean)}{unit}, where 0 is the truth"
+    text = f"{column_text(main)}: {short(cell.interval.mean)}{unit}{_unpooled(board, main, best)}, where 0 is the truth"
     if floor:
         text += f" and {short(floor.mean)}{unit} is scored by moving nothing at all, with true geometry and cameras"
-    text += (
-        f"{_unpooled(board, main, best)}. {f'On {cut(board.title)}.' if board.suite else 'Over all suites together.'}"
-    )
+    text += f". {f'On {cut(board.title)}.' if board.suite else 'Over all suites together.'}"
     page = f"methods/{slug(f'{best.method.name}-v{best.method.version}')}.html"
     sign = 1.0 if main.better == "lower" else -1.0
     if floor and sign * cell.interval.mean >= sign * floor.mean - 1e-9:
@@ -62,7 +60,7 @@ def _unpooled(board: Board, main: Column, best: Line) -> str:
     found = next((board.cell(best, column).interval for column in board.columns if column.key == key), None)
     if not found or not pooled(main):
         return ""
-    return f" (as a mean over clips, where one that hardly moves counts like any other, {short(found.mean)})"
+    return f" (as a mean over clips, where one that hardly moves counts like any other: {short(found.mean)})"
 
 
 def _sure(board: Board, scores: Scores, main: Column, ranked: list[Line]) -> Answer:
@@ -89,6 +87,8 @@ def _against(scores: Scores, main: Column, best: Line, other: Line, board: Board
     pair = scores.paired(best.method, other.method, main, board.clips)
     if pair is None:
         return ""
+    if pair.first_lower == pair.second_lower == 0:
+        return f" Equal to {cut(other.method.name)} on all {pair.difference.count} clips."
     found = comparison(best.method.name, other.method.name, pair, main)
     verdict = f"a tie, p ≥ {LEVEL:g}" if pair.tied else f"p {found.p if found.p[0] == '<' else f'= {found.p}'}"
     return f" Against {cut(other.method.name)} better by {found.by} ({found.range}), on {found.wins} clips: {verdict}."

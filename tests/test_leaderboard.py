@@ -299,7 +299,8 @@ FLOOR = [replace(ROW, method="still", reference=True, clip=f"{clip:02d}", value=
 
 def test_who_moves_nothing_does_not_move_points_best():
     """`still` is the floor: a contestant that is not better than it is no answer."""
-    assert told(duel([1.0] * 6, [1.2] * 6, **MOTION) + FLOOR)[0].short == "None beats standing still"
+    lazy = told(duel([1.0] * 6, [1.2] * 6, **MOTION) + FLOOR)
+    assert lazy[0].short == "None beats standing still" and "Equal to still on all 6 clips." in lazy[1].long
     best, sure, cost = told(duel([0.5] * 6, [1.2] * 6, **MOTION) + FLOOR)
     assert (best.short, sure.short, cost.short) == ("one", "Better than the other", "Not measured")
     assert "1.00 is scored by moving nothing" in best.long and "over 6 clips" in sure.long
