@@ -1,9 +1,11 @@
 """One measurement: what it costs to render some frames."""
 
+import os
 import resource
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,17 @@ class Cost:
     wall: float
     """Wall seconds of all frames rendered."""
     peak: float
+
+
+@contextmanager
+def quiet() -> Iterator[int]:
+    """Standard output to nowhere for all, Blender too; the descriptor of what it was."""
+    kept = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        yield kept
+    finally:
+        os.dup2(kept, 1)
 
 
 class Clock:

@@ -7,30 +7,17 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from generation.bench.measure import Task, measure
+from generation.bench.measure import Task, measure, quiet
 
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
-
-
-@contextmanager
-def quiet() -> Iterator[int]:
-    """Standard output to nowhere for all, Blender too; the descriptor of what it was."""
-    kept = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    try:
-        yield kept
-    finally:
-        os.dup2(kept, 1)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import tyro
 from jaxtyping import Bool, Float32, Float64
 from scipy.ndimage import map_coordinates, uniform_filter
 
-from generation.bench.measuring import quiet
+from generation.bench.measure import quiet
 from generation.bench.quality import psnr
 from vdpm.clip import Clip, Seen
 from vdpm.derive import bodies, hits, point_map
