@@ -45,7 +45,16 @@ _PER_FRAME = ("shapes", "world_from_body", "K", "world_from_camera", "triangle")
 
 
 def prepare(entry: Entry, frames: Sequence[int]) -> Prepared:
-    """Some frames of a clip, from its tar."""
+    """Some frames of a clip, from its tar. Raises `UserError` for one of another version of the generator."""
+    try:
+        return _prepared(entry, frames)
+    except KeyError as error:
+        raise UserError(
+            f"clip {entry.name} in {entry.path} lacks {error}: another version of the generator made it; render it again"
+        ) from error
+
+
+def _prepared(entry: Entry, frames: Sequence[int]) -> Prepared:
     members = entry.read("camera.npz", "mesh.npz", "motion.npz", "triangle.npz")
     camera, mesh, motion = (load_arrays(members[f"{field}.npz"]) for field in ("camera", "mesh", "motion"))
     with np.load(io.BytesIO(members["triangle.npz"]), allow_pickle=False) as stored:
