@@ -31,6 +31,12 @@ def test_smoothing_keeps_lines_and_means():
     assert np.allclose(smooth(np.arange(200.0))[10:-10], np.arange(200.0)[10:-10])
 
 
+def test_rows_with_a_weight_count_by_it():
+    rows = [{"protocol": "p", "metric": m, "value": v, "weight": w} for m, v, w in (("a", 1.0, 3.0), ("a", 2.0, 1.0))]
+    rows += [{"protocol": "p", "metric": "b", "value": v} for v in (1.0, 2.0, None)]
+    assert means(rows) == {"p/a": 1.25, "p/b": 1.5}
+
+
 def test_curves_of_runs(tmp_path: Path):
     for name in ("one", "two"):
         run = tmp_path / name
@@ -39,7 +45,8 @@ def test_curves_of_runs(tmp_path: Path):
             {"step": s, "windows": 2 * s, "seconds": s, "loss": 1 / s, "displacement_error": 0.9} for s in (1, 2, 3)
         ]
         (run / "curve.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    scores = [{"step": 3, "suite": "mini", "p/displacement_error": 0.7}, {"step": 2, "p/displacement_error": 0.8}]
+    name = "p/displacement_error_pooled"
+    scores = [{"step": 3, "suite": "mini", name: 0.7}, {"step": 2, name: 0.8}]
     cut = (tmp_path / "one" / "validation.jsonl").write_text("\n".join(map(json.dumps, scores)) + '\n{"step": 4, "p')
     assert cut and [row["step"] for row in read_scores(tmp_path / "one")] == [2, 3]
     figure = curves((tmp_path / "one", tmp_path / "two"), "windows")

@@ -34,7 +34,7 @@ PANELS = (
     Panel(
         title="Displacement error, moving pixels",
         curves=("displacement_error",),
-        scores=("displacement_error",),
+        scores=("displacement_error_pooled",),
         at_one="nothing moves",
     ),
     Panel(title="Match accuracy", curves=("match_accuracy", "match_moving")),

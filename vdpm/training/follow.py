@@ -51,7 +51,7 @@ def main(config: Config) -> None:
 
 def wanted(name: str) -> bool:
     """Whether a score is worth a line on the screen."""
-    return name == "step" or name.endswith(("displacement_error", "depth_absrel", "pose_ate"))
+    return name == "step" or name.endswith(("displacement_error_pooled", "depth_absrel", "pose_ate"))
 
 
 if __name__ == "__main__":

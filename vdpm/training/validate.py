@@ -37,12 +37,13 @@ def score(weights: Path, suite: str = "mini", protocols: tuple[str, ...] = PROTO
 
 
 def means(rows: list[Mapping[str, Any]]) -> dict[str, float]:
-    """Mean values of rows of the benchmark by "protocol/metric"."""
-    values: dict[str, list[float]] = {}
+    """Mean values of rows of the benchmark by "protocol/metric"; rows that have a weight count by it."""
+    values: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         if row["value"] is not None:
-            values.setdefault(f"{row['protocol']}/{row['metric']}", []).append(float(row["value"]))
-    return {name: sum(found) / len(found) for name, found in values.items()}
+            pair = float(row["value"]), float(row.get("weight") or 1.0)
+            values.setdefault(f"{row['protocol']}/{row['metric']}", []).append(pair)
+    return {name: sum(v * w for v, w in found) / sum(w for _, w in found) for name, found in values.items()}
 
 
 def read_scores(run: Path) -> list[dict[str, Any]]:
