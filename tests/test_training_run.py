@@ -112,14 +112,16 @@ def test_a_run_leaves_what_can_be_used(finished: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["ddp", "fsdp"])
-def test_two_processes_have_the_curve_of_one(finished: Path, tmp_path: Path, engine: str):
-    done = run(tmp_path, "--engine", engine, processes=2)
-    assert done.returncode == 0, done.stderr
-    alone, together = read_curve(finished), read_curve(tmp_path)
+def test_two_processes_have_the_curve_of_one(tmp_path: Path, engine: str):
+    """In single precision: sums in another order differ by 1e-7 there, which rounding to bfloat16 makes 1e-3 in a few steps."""
+    single, double = tmp_path / "one", tmp_path / "two"
+    for done in (run(single, "--preset", "exact"), run(double, "--preset", "exact", "--engine", engine, processes=2)):
+        assert done.returncode == 0, done.stderr
+    alone, together = read_curve(single), read_curve(double)
     assert [row["windows"] for row in alone] == [row["windows"] for row in together]
     for one, two in zip(alone, together, strict=True):
         assert two["loss"] == pytest.approx(one["loss"], rel=1e-4)
-    ours, theirs = weights(tmp_path, 12), weights(finished, 12)
+    ours, theirs = weights(double, 12), weights(single, 12)
     assert ours.keys() == theirs.keys() and all(ours[name].shape == theirs[name].shape for name in ours)
 
 

@@ -71,5 +71,6 @@ PRESET = replace(
 
 if __name__ == "__main__":
     PRESETS["test"] = PRESET
+    PRESETS["exact"] = replace(PRESET, bfloat16=False)
     torch.set_num_threads(1)
     run_command(lambda: main(tyro.cli(Config)))
