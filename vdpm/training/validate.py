@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def score(weights: Path, suite: str = "mini", protocols: tuple[str, ...] = PROTO
     return means(rows)
 
 
-def means(rows: list[Mapping[str, Any]]) -> dict[str, float]:
+def means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Mean values of rows of the benchmark by "protocol/metric"; rows that have a weight count by it."""
     values: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
