@@ -280,7 +280,7 @@ def test_bad_flags_are_status_2():
 
 @pytest.mark.parametrize("share", [0.3, 0.6])
 def test_a_truncated_shard_is_one_line(folder: Path, tmp_path: Path, share: float):
-    data = (folder / "a.tar").read_bytes()
+    data = (folder / "a.tar").read_bytes().rstrip(b"\0")  # the empty blocks at the end may be cut
     (tmp_path / "cut.tar").write_bytes(data[: int(share * len(data))])
     with pytest.raises(UserError, match="cut.tar|damaged"):
         score("plane", tmp_path, tmp_path / "runs")
