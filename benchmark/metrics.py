@@ -187,6 +187,7 @@ def end_point_error(
 
 
 @once
+@once
 def displacement_error(truth: Truth, prediction: Prediction) -> Score:
     """Sum of |(Q_j - P) - (X_j - X)| over sum of |X_j - X|: moving pixels, all times but that of their own frame.
 
