@@ -166,7 +166,7 @@ def returned(
     logits: Float[Tensor, "B F n n"], best: Int64[Tensor, "B F n 2"], size: tuple[int, int]
 ) -> Float[Tensor, "B F n"]:
     """How near to a feature that one is which its match is matched with in turn."""
-    matched = (best // 2 @ best.new_tensor([size[1], 1])).clamp(max=logits.shape[-1] - 1)
+    matched = best[..., 0] // 2 * size[1] + best[..., 1] // 2  # GPUs have no products of matrices of integers
     home = centres(*size, logits.device) / STEP
     there = home[logits.argmax(dim=-2).gather(-1, matched)]
     return (-(there - home).norm(dim=-1) / REACH).exp()

@@ -10,8 +10,11 @@ from torch.nn import functional
 from vdpm.model.fusion import Fusion
 from vdpm.model.maps import add_positions
 from vdpm.model.sizes import Sizes
+from vdpm.model.stem import STEP
 
 HIDDEN = 32
+FACTORS = (4, 2, 1)
+"""Rows of the first levels' features to those of patches; the last level has half as many."""
 CHUNK = 8
 """Frames that are decoded at once: features are as large as images."""
 
@@ -38,6 +41,7 @@ class PointHead(nn.Module):
         )
         if sizes.stem:
             self.skip = nn.Conv2d(sizes.stem, features, 1)
+            self.skipped = FACTORS.index(sizes.patch // STEP)
 
     def forward(
         self,
@@ -50,9 +54,10 @@ class PointHead(nn.Module):
         `fine` are the features of the stem, if the network has one.
         """
         frames, details = levels.flatten(1, 2), None if fine is None else fine.flatten(0, 1)
+        chunk = frames.shape[1] if torch.is_grad_enabled() else CHUNK  # gradients keep all features anyway
         parts = [
-            self.raw(frames[:, at : at + CHUNK], grid, None if details is None else details[at : at + CHUNK])
-            for at in range(0, frames.shape[1], CHUNK)
+            self.raw(frames[:, at : at + chunk], grid, None if details is None else details[at : at + chunk])
+            for at in range(0, frames.shape[1], chunk)
         ]
         raw = torch.cat(parts).unflatten(0, levels.shape[1:3]).movedim(2, -1)
         points = raw[..., :3].sign() * raw[..., :3].abs().expm1()
@@ -65,7 +70,7 @@ class PointHead(nn.Module):
         rows, columns = grid
         features = [self.project(number, level, grid) for number, level in enumerate(levels)]
         if fine is not None:
-            features[0] = features[0] + self.skip(fine)
+            features[self.skipped] = features[self.skipped] + self.skip(fine)
         size = rows * self.sizes.patch, columns * self.sizes.patch
         x = functional.interpolate(self.fuse(features), size=size, mode="bilinear", align_corners=True)
         convolution, rectifier, last = cast(nn.Sequential, self.scratch["output_conv2"])

@@ -101,4 +101,21 @@ LIGHT = Sizes(
 )
 """Learns from nothing within an hour of one CPU core: a stem instead of DINOv2, and motion by matching."""
 
-PRESETS = {"full": FULL, "small": SMALL, "light": LIGHT, "tiny": TINY}
+COMPACT = Sizes(
+    image=128,
+    width=160,
+    heads=4,
+    vision_depth=0,
+    depth=8,
+    taps=(1, 3, 5, 7),
+    decoder_depth=1,
+    camera_depth=1,
+    point_features=64,
+    point_channels=(48, 64, 96, 96),
+    patch=8,
+    stem=96,
+    matching=96,
+)
+"""As many weights as `LIGHT`, in more blocks and on four times as many patches: learns from nothing in minutes of one GPU."""
+
+PRESETS = {"full": FULL, "small": SMALL, "light": LIGHT, "compact": COMPACT, "tiny": TINY}

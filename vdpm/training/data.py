@@ -204,6 +204,7 @@ def batches(config: DataConfig, seed: int, start: int, step: int = 1) -> Iterato
         num_workers=config.workers,
         worker_init_fn=_one_thread,
         collate_fn=_as_it_is,
+        pin_memory=torch.cuda.is_available(),
     )
     return (opened(*item) for item in loader)
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from vdpm.training.data import DataConfig, batches
+from vdpm.training.learner import to_device
 from vdpm.training.losses import measures
 from vdpm.training.sample import Batch
 
@@ -42,7 +43,9 @@ def scores(learner: nn.Module, held: Held) -> dict[str, float]:
     )
     sums: dict[str, tuple[float, float]] = {}
     learner.eval()
-    for batch in islice(batches(data, SEED, 0), held.windows):
+    device = next(learner.parameters()).device
+    for drawn in islice(batches(data, SEED, 0), held.windows):
+        batch = to_device(drawn, device)
         answer = learner(batch)[2]
         for name, (part, count) in {**measures(answer, batch), "depth_absrel": depth(answer, batch)}.items():
             before = sums.get(name, (0.0, 0.0))

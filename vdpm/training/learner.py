@@ -48,4 +48,7 @@ def blocks(network: Network) -> list[nn.Module]:
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch on a device."""
     moved = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    return replace(batch, **{name: value.to(device) for name, value in moved.items() if isinstance(value, Tensor)})
+    return replace(
+        batch,
+        **{name: value.to(device, non_blocking=True) for name, value in moved.items() if isinstance(value, Tensor)},
+    )

@@ -32,6 +32,10 @@ class Parcel:
             for (name, kind, shape), end in zip(self.layout, ends, strict=True)
         }
 
+    def pin_memory(self) -> "Parcel":
+        """In memory that a GPU reads by itself; `DataLoader` asks for it."""
+        return Parcel(memory=self.memory.pin_memory(), layout=self.layout)
+
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """The same to be filled."""

@@ -6,6 +6,7 @@ seen part; `Cache` keeps that on disk, uncompressed, so that the next epoch only
 
 import io
 import json
+import os
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -109,8 +110,10 @@ class Cache:
         except (ValueError, OSError, EOFError) as error:
             raise UserError(f"cannot read {path} ({error}); delete the cache {self.folder}") from error
         whole = prepare(entry, range(entry.frames))
-        with replacing(path) as file:
+        own = path.with_suffix(f".{os.getpid()}")  # several workers may be at the same clip
+        with replacing(own) as file:
             write_arrays(file, {name: getattr(whole, name) for name in _ARRAYS} | {"triangle": _narrow(whole)})
+        own.replace(path)
         return self.frames(entry, frames)
 
 
