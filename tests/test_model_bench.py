@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from tests.network import CLOSE, images, stressed
-from vdpm import bench
+from vdpm import bench, bench_gpu
 from vdpm.errors import UserError
 from vdpm.model.device import products
 
@@ -26,6 +26,23 @@ def test_the_command_prints_a_table(capsys):
     assert len(lines) == 8 and lines[0].startswith("tiny, 2 frames of 28 x 28")
     with pytest.raises(UserError, match="sides multiples of 14"):
         bench.main(bench.Config(height=30))
+
+
+def test_without_a_gpu_there_is_a_way_out(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="no CUDA device; on a CPU use"):
+        bench_gpu.main(bench_gpu.Config())
+
+
+@pytest.mark.parametrize("room", [10, 63, 64, 65, 300, 1000])
+def test_the_longest_video_is_found_to_an_eighth(room):
+    fits, full, frames, tried = 0, 0, 8, []
+    while frames:
+        tried.append(frames)
+        fits, full = (frames, full) if frames <= room else (fits, frames)
+        frames = bench_gpu.longer(fits, full)
+    assert fits <= room < full and full - fits <= max(8, fits // 8)
+    assert len(tried) == len(set(tried)) < 15
 
 
 @pytest.mark.parametrize("shape", [(5, 24), (2, 3, 24), (1, 2, 3, 24)])

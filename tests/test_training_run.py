@@ -92,6 +92,17 @@ def same(a: object, b: object) -> bool:
     return torch.equal(a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else a == b
 
 
+@pytest.mark.parametrize("patch", [16, 8, 4])
+def test_a_stem_serves_patches_of_any_size(patch: int):
+    """Maps are as large as images, and the features of the stem have a say in them, whatever a patch is."""
+    network = from_nothing(replace(SMALLEST, patch=patch), 0)
+    images = torch.rand(1, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    points = network.answer(images, torch.tensor([1])).here[0]
+    assert points.shape == (1, 2, 32, 32, 3) and network.point_head.skip.weight.grad is None
+    points.sum().backward()
+    assert network.point_head.skip.weight.grad is not None and network.point_head.skip.weight.grad.any()
+
+
 def test_a_run_leaves_what_can_be_used(finished: Path):
     network = read_network(checkpoint.folder(finished, 12))
     start = from_nothing(SMALLEST, 0).state_dict()

@@ -1,5 +1,8 @@
 """The truth that training sees of rendered clips, held against `vdpm.derive`, `vdpm.raycast` and itself."""
 
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +80,24 @@ def test_a_cache_changes_nothing(tmp_path):
             assert np.array_equal(fresh.corners[image[image >= 0]], kept.corners[other[other >= 0]])
         assert np.array_equal(fresh.world_from_body, kept.world_from_body)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_workers_share_a_cache(tmp_path):
+    """Many that prepare the same clip at the same time do not take each other's files away."""
+    command = f"""
+import sys, time
+from pathlib import Path
+from vdpm.training.prepared import Cache
+from vdpm.training.shards import index
+entry, started = index(Path({str(MINI)!r}))[0], float(sys.argv[1])
+time.sleep(max(0.0, started - time.time()))
+for round in range(8):
+    Cache(folder=Path({str(tmp_path)!r}) / str(round)).frames(entry, (0,))
+"""
+    together = str(time.time() + 3.0)
+    workers = [subprocess.Popen([sys.executable, "-c", command, together]) for _ in range(4)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0] * 4
+    assert all(len(list(folder.iterdir())) == 1 for folder in tmp_path.iterdir())
 
 
 EXAMPLES = {

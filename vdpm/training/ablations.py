@@ -54,6 +54,8 @@ class Config:
     """Length of every run."""
     frames: tuple[int, ...] = ()
     """Lengths of windows; those of the preset by default."""
+    batch: int = 0
+    """Windows that go through the network together; those of the preset by default."""
     seeds: tuple[int, ...] = (0, 1)
     only: tuple[str, ...] = ()
     """Variants to run; all of the study by default."""
@@ -148,7 +150,9 @@ def planned(config: Config, changed: dict[str, object]) -> "tuple[Preset, DataCo
     from vdpm.training.presets import find_preset
 
     preset = find_preset(config.preset)
-    preset = replace(preset, steps=config.steps, frames=config.frames or preset.frames)
+    preset = replace(
+        preset, steps=config.steps, frames=config.frames or preset.frames, batch=config.batch or preset.batch
+    )
     fields = Objective.__dataclass_fields__
     objective = replace(preset.objective, **{name: value for name, value in changed.items() if name in fields})
     data = DataConfig(

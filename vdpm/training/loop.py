@@ -129,7 +129,9 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         share = self.preset.accumulate // self.place.world
         for number in range(share):
+            asked = time.perf_counter()
             self.batch = to_device(next(batches), self.place.device)
+            self.tally.add("waited", time.perf_counter() - asked)
             with local(self.model, last=number == share - 1):
                 loss, found, self.answer = self.model(self.batch)
                 self.check(float(loss.detach()), "loss")
