@@ -108,6 +108,7 @@ def main(config: Config) -> None:
     preset, data = plan(config)
     if config.threads:
         torch.set_num_threads(config.threads)
+    torch.backends.cudnn.benchmark = True  # images are of one size
     with joined() as place:
         if preset.accumulate % place.world:
             preset = replace(preset, accumulate=place.world * -(-preset.accumulate // place.world))
