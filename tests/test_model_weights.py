@@ -217,3 +217,8 @@ def test_uploading_uploads_what_can_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr(hub.HfApi, "create_repo", unreachable)
     with pytest.raises(UserError, match="cannot upload to me/mine"):
         push_to_hub(stressed(), "me/mine")
+
+
+def test_weights_can_be_read_by_everybody(tmp_path):
+    path = write_network(stressed(), tmp_path)
+    assert path.stat().st_mode & 0o444 == 0o444

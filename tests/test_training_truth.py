@@ -13,6 +13,7 @@ from PIL import Image
 from tests.tiny import tiny_clip
 from vdpm import derive
 from vdpm.clip import Clip
+from vdpm.errors import UserError
 from vdpm.geometry import invert, pixel_centres, project, transform
 from vdpm.raycast import Seen, visibility
 from vdpm.storage import encode, read_shard, write_shard
@@ -167,5 +168,5 @@ def test_windows():
 def test_windows_fit_short_clips():
     rng = np.random.default_rng(0)
     assert sorted(draw(rng, 3, 3, (4, 4), "first").frames) == [0, 1, 2]
-    with pytest.raises(ValueError, match="no window"):
+    with pytest.raises(UserError, match="no window"):
         draw(rng, 2, 3, (1, 1), "first")

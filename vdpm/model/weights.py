@@ -170,6 +170,7 @@ def write_weights(weights: Mapping[str, Tensor], sizes: Sizes, licence: str, fol
     with replacing(path) as file:
         try:
             save_file(state, file.name, metadata=facts)
+            Path(file.name).chmod(0o644)  # it makes files that nobody else may read
         except SafetensorError as error:
             raise OSError(str(error)) from error
     return path

@@ -5,6 +5,8 @@ from typing import Literal
 
 import numpy as np
 
+from vdpm.errors import UserError
+
 Reference = Literal["central", "first", "any-of-both"]
 """Which frame of a window is the reference view: the central one as in V-DPM's training, the first as in benchmarks."""
 
@@ -34,10 +36,10 @@ def draw(
     """A window of `length` frames at an even stride, somewhere in the clip; the stride is as large as fits at most.
 
     The video runs backwards half of the time. Where the target time is that of any frame, it is a frame's own time once
-    in `length` times.
+    in `length` times. Raises `UserError` for a clip that is too short.
     """
     if clip_length < length:
-        raise ValueError(f"a clip of {clip_length} frames has no window of {length}")
+        raise UserError(f"a clip of {clip_length} frames has no window of {length}: ask for shorter windows (--frames)")
     longest = (clip_length - 1) // max(length - 1, 1)
     stride = int(min(rng.integers(strides[0], strides[1] + 1), longest))
     start = int(rng.integers(clip_length - stride * (length - 1)))
