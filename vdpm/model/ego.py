@@ -53,8 +53,16 @@ def _robust(
     for _ in range(ROUNDS):
         share = (robust / robust.sum(-1, keepdim=True).clamp(min=1e-6))[..., None, None]
         rows, left = basis.flatten(-3, -2), (share * basis).flatten(-3, -2).transpose(-1, -2)
-        found = torch.linalg.solve(left @ rows + ridge, left @ steps.flatten(-2)[..., None])[..., 0]
+        found = _solved(left @ rows + ridge, left @ steps.flatten(-2)[..., None])[..., 0]
         residual = (steps - (basis @ found[..., None, :, None])[..., 0]).norm(dim=-1)
         scale = residual.median(dim=-1, keepdim=True).values.clamp(min=1e-6)
         robust = weights / (1.0 + (residual / scale).square())
     return found
+
+
+def _solved(matrix: Float[Tensor, "*N K K"], right: Float[Tensor, "*N K 1"]) -> Float[Tensor, "*N K 1"]:
+    """Of normal equations. Without a look at whether it went well, for which a GPU would have to be waited for."""
+    if matrix.shape[-1] == 1:
+        return right / matrix
+    factor, _ = torch.linalg.cholesky_ex(matrix)
+    return torch.cholesky_solve(right, factor)

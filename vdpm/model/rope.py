@@ -16,18 +16,18 @@ BASE = 100.0
 
 @dataclass(frozen=True)
 class Rope:
-    """Cosines and sines of the angles of the tokens of one frame: (token, row or column, K), K a quarter of a head."""
+    """Cosines and sines of the angles of the tokens of one frame, by channel; of the first of a pair the sine is negative."""
 
-    cosine: Float[Tensor, "P 2 K"]
-    sine: Float[Tensor, "P 2 K"]
+    cosine: Float[Tensor, "P D"]
+    sine: Float[Tensor, "P D"]
 
-    def rotate(self, x: Float[Tensor, "B heads N D"]) -> Float[Tensor, "B heads N D"]:
+    def rotate(self, x: Float[Tensor, "*B N D"]) -> Float[Tensor, "*B N D"]:
         """Queries or keys of any number of whole frames, N = frames * P, turned by their positions."""
-        tokens = len(self.cosine)
-        a, b = x.unflatten(2, (-1, tokens)).unflatten(-1, (2, 2, -1)).unbind(-2)
+        tokens, channels = self.cosine.shape
         cosine, sine = self.cosine.to(x.dtype), self.sine.to(x.dtype)
-        turned = torch.stack((a * cosine - b * sine, b * cosine + a * sine), dim=-2)
-        return turned.flatten(-3).flatten(2, 3)
+        frames = x.unflatten(-2, (-1, tokens))
+        others = frames.unflatten(-1, (2, 2, channels // 4)).flip(-2).flatten(-3)
+        return (frames * cosine + others * sine).flatten(-3, -2)
 
 
 @kept
@@ -42,4 +42,5 @@ def rope(rows: int, columns: int, special: int, head: int, device: torch.device)
     patches = torch.stack((row.flatten(), column.flatten()), dim=-1)
     positions = torch.cat((patches.new_zeros(special, 2), patches))
     angle = positions[..., None].float() * frequency
-    return Rope(angle.cos(), angle.sin())
+    cosine, sine = angle.cos(), angle.sin()
+    return Rope(torch.stack((cosine, cosine), dim=-2).flatten(1), torch.stack((-sine, sine), dim=-2).flatten(1))
