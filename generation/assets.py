@@ -13,7 +13,7 @@ import numpy as np
 import trimesh
 
 from generation import choice
-from generation.convex import groups, middle, sectors
+from generation.convex import covering, groups, middle, sectors
 from generation.library import Library
 from generation.scene import Asset, Mesh
 from generation.shapes import SHAPES, centred, scaled
@@ -98,6 +98,7 @@ def model(name: str) -> Asset:
     uv = np.asarray(visual.uv, np.float32) if texture else None
     image = package_folder("pybullet_data") / texture if texture else None
     parts = groups(package_folder("pybullet_data") / CONVEX[name]) if name in CONVEX else ()
+    parts = covering(np.asarray(mesh.vertices), parts)
     centre, size = middle(np.asarray(mesh.vertices), parts), mesh.extents.max()
     return Asset(
         id=f"pybullet/{name}",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import trimesh
 from jaxtyping import Float, Float32
+from scipy.spatial import ConvexHull
 
 from generation.scene import Asset
 from vdpm.errors import UserError
@@ -15,6 +16,8 @@ THRESHOLD = 0.08
 MOST_PIECES = 16
 ENOUGH = 0.97
 """A solid that fills this share of its hull collides as its hull."""
+TOLERANCE = 1e-6
+"""Share of its size by which a solid may look out of what it collides as."""
 
 Corners = Float32[np.ndarray, "P 3"]
 
@@ -58,6 +61,19 @@ def write_obj(path: Path, solids: list[trimesh.Trimesh]) -> None:
 def joined(solids: list[trimesh.Trimesh]) -> Any:
     """All solids as one mesh, for their mass and inertia."""
     return solids[0] if len(solids) == 1 else trimesh.util.concatenate(solids)
+
+
+def covering(vertices: Float[np.ndarray, "V 3"], parts: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Convex parts of a solid, grown until they hold all its vertices: what is shown cannot sink into what they rest on.
+
+    A vertex that is in none goes to the one that it is nearest to, by the distance from the farthest plane.
+    """
+    if not parts:
+        return ()
+    planes = [ConvexHull(part).equations for part in parts]
+    outside = np.stack([(vertices @ plane[:, :3].T + plane[:, 3]).max(axis=1) for plane in planes])
+    nearest, left = outside.argmin(axis=0), outside.min(axis=0) > TOLERANCE * np.ptp(vertices)
+    return tuple(np.concatenate([part, vertices[left & (nearest == k)]]) for k, part in enumerate(parts))
 
 
 def groups(path: Path) -> tuple[np.ndarray, ...]:

@@ -6,16 +6,21 @@ from functools import partial
 
 import numpy as np
 import trimesh
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 
-from generation import assets, deform
+from generation import assets, deform, materials
 from generation.deform import SIDEWAYS, UPWARDS, Gait
-from generation.scene import Asset, Mesh
+from generation.scene import Asset, Body, Mesh
 from generation.shapes import centred, scaled
 from generation.subdivide import cut
+from generation.wander import wander
+from vdpm.geometry import transform
 
 Profile = Float64[np.ndarray, " R"]
 RINGS, SECTIONS = 40, 20
+LOWEST, HIGHEST, HALF_WIDTH = 0.15, 1.6, 2.2
+"""Heights of the lowest point of what does not crawl, and how far from the middle ways have theirs, metres."""
+TRIES = 200
 FINEST, MOST_FACES = 1 / 12, 2500
 """An asset is cut up until its edges are this share of its extent, or it has half as many triangles."""
 
@@ -164,3 +169,56 @@ def living_thing(rng: np.random.Generator) -> Asset:
 def _longest_edge(mesh: Mesh) -> float:
     corners = mesh.vertices[mesh.faces]
     return float(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1).max())
+
+
+def creature(
+    rng: np.random.Generator,
+    look: np.random.Generator,
+    seconds: Float64[np.ndarray, " T"],
+    name: str,
+    others: tuple[Body, ...],
+) -> Body:
+    """A creature whose way is clear of the others."""
+    kind = draw(rng)
+    shapes = deform.shapes(kind.asset.mesh.vertices, kind.gait, seconds)
+    return Body(
+        name=name,
+        asset=kind.asset,
+        material=materials.for_object(look, kind.asset),
+        world_from_body=way(rng, kind, shapes, seconds, others),
+        shapes=shapes,
+        facts={"role": "creature", "crawls": kind.crawls, "hertz": kind.gait.hertz, "speed": kind.speed},
+    )
+
+
+def way(
+    rng: np.random.Generator,
+    kind: Kind,
+    shapes: Float32[np.ndarray, "T V 3"],
+    seconds: Float64[np.ndarray, " T"],
+    others: tuple[Body, ...],
+) -> Float64[np.ndarray, "T 4 4"]:
+    """world_from_body of a path on or above the floor on which bounding spheres do not meet.
+
+    Raises:
+        RuntimeError: there is no room.
+    """
+    for _ in range(TRIES):
+        path = wander(rng, seconds, kind.speed, level=kind.crawls)
+        path[:, :2, 3] += rng.uniform(-HALF_WIDTH, HALF_WIDTH, size=2) - path[:, :2, 3].mean(axis=0)
+        lowest = transform(path[:, None], shapes.astype(np.float64))[..., 2].min(axis=1)
+        path[:, 2, 3] -= lowest if kind.crawls else lowest.min() - rng.uniform(LOWEST, HIGHEST)
+        if all(apart(path, reach(shapes), other) for other in others):
+            return path
+    raise RuntimeError(f"no way for a creature in {TRIES} tries keeps clear of the others")
+
+
+def reach(shapes: Float32[np.ndarray, "*T V 3"]) -> float:
+    """Radius about the body's origin that holds it at all times, metres."""
+    return float(np.linalg.norm(shapes, axis=-1).max())
+
+
+def apart(path: Float64[np.ndarray, "T 4 4"], radius: float, other: Body) -> bool:
+    """Whether a sphere that moves along a path never meets the bounding sphere of a body."""
+    distance = np.linalg.norm(path[:, :3, 3] - other.world_from_body[:, :3, 3], axis=-1)
+    return bool((distance > radius + reach(other.asset.mesh.vertices if other.shapes is None else other.shapes)).all())

@@ -16,6 +16,8 @@ from generation.scene import Asset, Body
 FRAME_RATE = 12
 SETTLE_FRAMES = 100
 DENSITY = 250.0
+FRICTION, RESTITUTION = 0.5, 0.5
+"""Of things. Kubric lets them come to rest with a friction of 1, and those that lean begin to slip with the first frame."""
 Vector = Float64[np.ndarray, " 3"]
 
 
@@ -39,8 +41,7 @@ class Crowd:
         things = [self._place(rng, region, sizes, "resting") for _ in range(number)]
         self.simulation.settle(SETTLE_FRAMES)
         for thing in things:
-            thing.velocity = thing.angular_velocity = (0.0, 0.0, 0.0)
-            thing.friction, thing.restitution = 0.5, 0.5
+            thing.restitution = RESTITUTION
 
     def toss(
         self,
@@ -59,7 +60,7 @@ class Crowd:
             if spin:
                 axis = rng.normal(size=3)
                 thing.angular_velocity = axis / np.linalg.norm(axis) * rng.uniform(0.0, spin)
-            thing.friction, thing.restitution = 0.5, 0.5
+            thing.restitution = RESTITUTION
 
     def bodies(self, look: np.random.Generator) -> tuple[Body, ...]:
         """Run the simulation: the floor, then the things in the order they were added, with their paths."""
@@ -92,7 +93,7 @@ class Crowd:
         thing = self.simulation.add(asset, DENSITY)
         self.simulation.names[thing.uid] = _name(len(self.added))
         self.simulation.place(thing, region, rng)
-        thing.friction, thing.restitution = 1.0, 0.0
+        thing.friction, thing.restitution = FRICTION, 0.0
         self.added.append((thing, asset, role))
         return thing
 

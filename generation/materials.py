@@ -10,6 +10,8 @@ OBJECT_PATTERNS: dict[Pattern, float] = {
     "plain": 0.20, "noise": 0.18, "marble": 0.14, "wood": 0.14, "checker": 0.08, "stripes": 0.08, "cells": 0.10,
     "weave": 0.08,
 }  # fmt: skip
+FABRIC_PATTERNS: dict[Pattern, float] = {"weave": 0.4, "stripes": 0.2, "checker": 0.15, "noise": 0.15, "cells": 0.1}
+PICTURE_PATTERNS: dict[Pattern, float] = {"noise": 0.3, "cells": 0.25, "marble": 0.25, "stripes": 0.1, "checker": 0.1}
 FLOOR_PATTERNS: dict[Pattern, float] = {"tiles": 0.25, "wood": 0.2, "noise": 0.25, "marble": 0.15, "cells": 0.15}
 
 
@@ -108,6 +110,37 @@ def uniform(grey: float, roughness: float) -> Material:
         size=0.3,
         roughness=roughness,
     )
+
+
+def carpet(rng: np.random.Generator) -> Material:
+    """A woven fabric of two colours, for rugs and curtains."""
+    base, other = (colour(rng, (0.1, 0.8), (0.2, 0.9)) for _ in range(2))
+    return Material(
+        pattern=_choose(rng, FABRIC_PATTERNS),
+        colours=(base, other),
+        size=rng.uniform(0.08, 0.5),
+        offset=_offset(rng),
+        roughness=0.95,
+        relief=0.3,
+    )
+
+
+def painting(rng: np.random.Generator, extent: float) -> Material:
+    """Any pattern in three colours, with repeats of 0.2 to 0.8 of an extent in metres: pictures, rows of books."""
+    return Material(
+        pattern=_choose(rng, PICTURE_PATTERNS),
+        colours=tuple(colour(rng, (0.0, 0.9), (0.05, 0.95)) for _ in range(3)),
+        size=extent * rng.uniform(0.2, 0.8),
+        offset=_offset(rng),
+        roughness=rng.uniform(0.3, 0.9),
+        relief=0.05,
+    )
+
+
+def steel(rng: np.random.Generator) -> Material:
+    """Brushed metal, from grey to brass."""
+    base = linear(colorsys.hsv_to_rgb(0.1, rng.uniform(0.0, 0.5), rng.uniform(0.6, 0.9)))
+    return Material(pattern="plain", colours=(base, base), size=0.1, roughness=rng.uniform(0.2, 0.4), metallic=1.0)
 
 
 def leaves(rng: np.random.Generator) -> Material:

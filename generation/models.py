@@ -9,13 +9,13 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from generation.convex import groups, middle, pieces
+from generation.convex import covering, groups, middle, pieces
 from generation.library import Entry
 from generation.manifest import COLLISION, PICTURES, VISUALS, UnreadableAsset, cache_folder, unpacked
 from generation.scene import Asset, Mesh
 from vdpm.files import replacing
 
-PREPARED = 1
+PREPARED = 2
 """Raised when what is kept has to be made again."""
 MOST_TRIANGLES = 200_000
 LEAST_AREA = 1e-10
@@ -81,7 +81,7 @@ def _prepare(entry: Entry, kept: Path) -> None:
         else:
             shown, collides = entry.file, None
         vertices, faces, uv, image = _read(shown)
-        parts = pieces(vertices, faces) if collides is None else groups(collides)
+        parts = covering(vertices, pieces(vertices, faces) if collides is None else groups(collides))
     centre, size = middle(vertices, parts), np.ptp(vertices, axis=0).max()
     parts = tuple(((part - centre) / size).astype(np.float32) for part in parts)
     if image is not None:

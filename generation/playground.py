@@ -1,4 +1,4 @@
-"""Robots under physics: PyBullet at 240 Hz, with joints that follow their targets, on a floor among things.
+"""Robots under physics: PyBullet at 480 Hz, with joints that follow their targets, on a floor among things.
 
 Kubric's simulator has no joints, so this one speaks to PyBullet itself. PyBullet is a global of the process.
 """
@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from generation.contacts import Row
 from generation.convex import hulls, write_obj
 from generation.kubric_compat import RedirectStream
-from generation.physics import GRAVITY, STEP_RATE
+from generation.physics import GRAVITY, ROLLING
 from generation.quaternions import matrices, unit
 from generation.scene import Asset
 from vdpm.geometry import invert, rigid
@@ -26,8 +26,11 @@ pybullet: Any
 import pybullet  # noqa: E402
 from pybullet_utils import bullet_client  # noqa: E402
 
+STEP_RATE = 480
 STRENGTH = 60.0
 """Most torque of a motor in Nm per kg of the robot and metre of its size."""
+STIFFNESS, DAMPING = 1e6, 2e3
+"""Of the contacts of feet that are said to be soft, N/m and N s/m."""
 CLEARANCE = 0.005
 Poses = Float64[np.ndarray, "T 4 4"]
 
@@ -101,7 +104,13 @@ class Playground:
         """Put a robot at the origin; all its lengths are multiplied by `size`. Returns its number."""
         with RedirectStream(stream=sys.stdout):  # and complains of links without mass
             flags = pybullet.URDF_USE_SELF_COLLISION if fixed else 0
-            return self.client.loadURDF(str(urdf), useFixedBase=fixed, globalScaling=size, flags=flags)
+            robot = self.client.loadURDF(str(urdf), useFixedBase=fixed, globalScaling=size, flags=flags)
+        for link in range(self.client.getNumJoints(robot)):
+            if (
+                self.client.getDynamicsInfo(robot, link)[9] > 0
+            ):  # rubber feet, which would sink in as deep as they yield
+                self.client.changeDynamics(robot, link, contactStiffness=STIFFNESS, contactDamping=DAMPING)
+        return robot
 
     def joints(self, robot: int) -> tuple[Joint, ...]:
         """The joints of a robot that move."""
@@ -151,6 +160,8 @@ class Playground:
             write_obj(Path(folder) / "hull.obj", solids)
             shape = self.client.createCollisionShape(pybullet.GEOM_MESH, fileName=f"{folder}/hull.obj")
         thing = self.client.createMultiBody(density * sum(float(solid.volume) for solid in solids), shape)
+        lever = ROLLING * float(np.ptp(asset.mesh.vertices, axis=0).max())
+        self.client.changeDynamics(thing, -1, rollingFriction=lever, spinningFriction=lever)
         self.client.resetBasePositionAndOrientation(thing, (x, y, 0.0), quaternion)
         low = self.client.getAABB(thing)[0][2]
         self.client.resetBasePositionAndOrientation(thing, (x, y, 2 * CLEARANCE - low), quaternion)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
 from generation.contacts import Row, Touching, gather
+from generation.convex import hulls, write_obj
 from generation.kubric_compat import RedirectStream
-from generation.physics import FLOOR, GRAVITY
+from generation.physics import FLOOR, GRAVITY, ROLLING
 from generation.scene import Asset
 from generation.softshapes import Faces, Tetrahedra, Vertices, stretch, volumes
 from vdpm.geometry import rigid
@@ -32,7 +32,6 @@ CLOTH_STEP_RATE, JELLY_STEP_RATE = 480, 360
 CLOTH_MARGIN, JELLY_MARGIN = 0.01, 0.018
 """Distance that soft things keep from others, metres; a jelly dives into it when it lands."""
 FRICTION = 0.5
-HULL_DIRECTIONS = 80
 CLOTH_STRETCH = 1.5
 """An edge longer than this share of its length at rest: the solver has come apart, or the cloth is caught."""
 VOLUME_STRETCH, VOLUME_CHANGE = 3.0, 0.35
@@ -106,7 +105,7 @@ class SoftWorld:
         """Of rigid bodies, by their numbers."""
 
     def add_rigid(self, asset: Asset, mass: float, world_from_body: Float64[np.ndarray, "4 4"], name: str) -> None:
-        """Put a rigid thing somewhere; it collides as its convex hull."""
+        """Put a rigid thing somewhere; it collides as its convex pieces, or as its hull if it has none."""
         number = self._call(
             "createMultiBody",
             mass,
@@ -114,7 +113,9 @@ class SoftWorld:
             basePosition=world_from_body[:3, 3].tolist(),
             baseOrientation=Rotation.from_matrix(world_from_body[:3, :3]).as_quat().tolist(),
         )
-        self._call("changeDynamics", number, -1, lateralFriction=FRICTION, restitution=0.0)
+        lever = ROLLING * float(np.ptp(asset.mesh.vertices, axis=0).max())
+        rolling = {"rollingFriction": lever, "spinningFriction": lever}
+        self._call("changeDynamics", number, -1, lateralFriction=FRICTION, restitution=0.0, **rolling)
         self.rigid.append(number)
         self.names[number] = name
 
@@ -168,9 +169,8 @@ class SoftWorld:
             return self._call("createCollisionShape", pybullet.GEOM_SPHERE, radius=size[0] / 2)
         if asset.collision == "box":
             return self._call("createCollisionShape", pybullet.GEOM_BOX, halfExtents=(size / 2).tolist())
-        hull = trimesh.convex.convex_hull(extremes(asset.mesh.vertices))
         path = self.scratch / f"hull_{len(self.rigid):03d}.obj"
-        path.write_text(obj(np.asarray(hull.vertices), np.asarray(hull.faces, np.int32)))
+        write_obj(path, hulls(asset))
         return self._call("createCollisionShape", pybullet.GEOM_MESH, fileName=str(path))
 
     def _load_cloth(self, cloth: Cloth, path: Path) -> int:
@@ -245,15 +245,6 @@ def strain(thing: Soft, motion: Motion) -> dict[str, float]:
         share = volumes(motion, cells).sum(axis=1) / volumes(thing.vertices, cells).sum()
         facts |= {"volume_min": float(share.min()), "volume_max": float(share.max())}
     return facts
-
-
-def extremes(vertices: Float[np.ndarray, "V 3"]) -> Float64[np.ndarray, "N 3"]:
-    """The outermost vertices in directions spread evenly over the sphere: a hull of few corners is a fast one."""
-    number = np.arange(HULL_DIRECTIONS)
-    z, turn = 1 - (2 * number + 1) / HULL_DIRECTIONS, number * np.pi * (3 - np.sqrt(5))
-    level = np.sqrt(1 - z**2)
-    directions = np.stack([level * np.cos(turn), level * np.sin(turn), z], axis=-1)
-    return vertices[np.unique((vertices @ directions.T).argmax(axis=0))].astype(np.float64)
 
 
 def obj(vertices: Vertices, faces: Faces) -> str:

@@ -91,7 +91,7 @@ def cloth(rng: np.random.Generator, look: np.random.Generator, props: list[Body]
             damping=2 * CRITICAL * np.sqrt(stiffness * lump),
         ),
         asset=asset,
-        skin=lambda motion: sheet(motion, faces, THICKNESS),
+        skin=lambda motion: on_floor(sheet(motion, faces, THICKNESS)),
         material=fabric(look),
         velocity=rng.uniform((-0.5, -0.5, -2.0), (0.5, 0.5, 0.0)),
         facts={"role": "cloth", "stiffness": stiffness},
@@ -133,7 +133,7 @@ def padded(motion: Motion, faces: Faces) -> Motion:
 
 
 def on_floor(motion: Motion) -> Motion:
-    """Vertices lifted to the floor. A jelly that lands dives into its margin; what is shown is flat there."""
+    """Vertices lifted to the floor. What lands dives into its margin for a moment; what is shown is flat there."""
     return np.concatenate([motion[..., :2], np.maximum(motion[..., 2:], FLOOR_GAP)], axis=-1)
 
 

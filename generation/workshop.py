@@ -6,8 +6,8 @@ import numpy as np
 
 from generation import assets, choice, materials, robots
 from generation.contacts import Touching, gather
-from generation.physics import FLOOR, STEP_RATE
-from generation.playground import Course, Drive, Link, Playground
+from generation.physics import FLOOR
+from generation.playground import STEP_RATE, Course, Drive, Link, Playground
 from generation.scene import Asset, Body, Joint
 
 WARM_UP_SECONDS = 1.0

@@ -167,7 +167,7 @@ def test_creatures_keep_apart_and_above_the_floor(tmp_path):
         if body.facts["crawls"]:
             np.testing.assert_allclose(lowest, 0.0, atol=1e-5)
         for other in scene.bodies[1:]:
-            assert other is body or creature.apart(body.world_from_body, creature.reach(body.shapes), other)
+            assert other is body or creatures.apart(body.world_from_body, creatures.reach(body.shapes), other)
 
 
 def test_gaits_move_smoothly_and_the_seed_fixes_them():

@@ -1,20 +1,18 @@
 """A closed room with furniture, things lying about and a few in the air: the regime of Bonn and TUM RGB-D.
 
-Real walls and ceiling, lamps as the only light, 3-7 pieces of furniture, 4-10 small things at rest on them and 3-7
-tossed; a camera in a hand, on a head or on a tripod, with 55 to 90 degrees of view.
+Real walls and ceiling, a door, windows, pictures, boards with books and a rug (`generation.interiors`), lamps as the only
+light, 3-7 pieces of furniture, 4-10 small things at rest on them and 3-7 tossed; a camera in a hand, on a head or on a tripod, with 55 to 90 degrees of view.
 """
 
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 
-from generation import blocks, cameras, materials
+from generation import cameras, interiors
 from generation.crowd import FRAME_RATE, Crowd
 from generation.lights import draw_light, lamps
-from generation.scene import Body, Scene
+from generation.scene import Scene
 from vdpm.clip import Cameras
-from vdpm.geometry import rigid
 
 RESTING, TOSSED = (0.12, 0.5), (0.25, 0.7)
 """Sizes, metres."""
@@ -23,9 +21,13 @@ PROGRAMS = (cameras.handheld, cameras.handheld, cameras.orbit, cameras.pan, came
 
 def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], scratch: Path) -> Scene:
     """A random scene; `scratch` is an empty folder for the simulator's files."""
-    plan_rng, physics_rng, look_rng, camera_rng, light_rng = rng.spawn(5)
+    plan_rng, physics_rng, look_rng, camera_rng, light_rng, wall_rng = rng.spawn(6)
     x, y, height = plan_rng.uniform(2.2, 3.8), plan_rng.uniform(2.2, 3.8), plan_rng.uniform(2.5, 3.2)
-    structure = [*_shell(look_rng, (x, y), height, frames), *_furniture(plan_rng, look_rng, (x, y), frames)]
+    structure = [
+        *interiors.shell(look_rng, (x, y), height, frames),
+        *interiors.furnished(plan_rng, look_rng, (x, y), frames),
+        *interiors.decorated(wall_rng, (x, y), frames),
+    ]
     crowd = Crowd.on_floor(scratch, frames, floor_half_width=max(x, y) + 0.1)
     for body in structure:
         crowd.simulation.add_static(body.asset, body.world_from_body[0], body.name)
@@ -57,50 +59,3 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         frame_rate=FRAME_RATE,
         touching=crowd.touching,
     )
-
-
-def _shell(look: np.random.Generator, half: tuple[float, float], height: float, frames: int) -> list[Body]:
-    """Walls of one colour, sometimes one of another, and a pale ceiling."""
-    walls, accent = (materials.paint(look, (0.0, 0.35), (0.6, 0.95)) for _ in range(2))
-    ceiling = materials.paint(look, (0.0, 0.05), (0.85, 0.95))
-    paints = {"wall_north": accent, "ceiling": ceiling}
-    return [
-        _standing(name, asset, paints.get(name, walls), np.eye(4), frames)
-        for name, asset in blocks.walls(half, height).items()
-    ]
-
-
-def _furniture(
-    rng: np.random.Generator, look: np.random.Generator, half: tuple[float, float], frames: int
-) -> list[Body]:
-    """Pieces at random places, turned by quarter turns, that keep clear of each other and of the walls."""
-    bodies, taken = [], []
-    for number in range(int(rng.integers(3, 8))):
-        asset = blocks.FURNITURE[int(rng.integers(len(blocks.FURNITURE)))](rng)
-        radius = float(np.linalg.norm(asset.mesh.vertices[:, :2], axis=1).max())
-        for _ in range(30):
-            place = rng.uniform(-1, 1, size=2) * (np.array(half) - radius - 0.05)
-            if all(np.linalg.norm(place - other) > radius + reach for other, reach in taken):
-                taken.append((place, radius))
-                pose = rigid(_quarter_turns(int(rng.integers(4))), np.array([*place, 0.0]))
-                material = (
-                    materials.timber(look) if look.uniform() < 0.6 else materials.paint(look, (0.1, 0.7), (0.2, 0.9))
-                )
-                bodies.append(_standing(f"furniture_{number}", asset, material, pose, frames))
-                break
-    return bodies
-
-
-def _standing(name: str, asset, material, pose: Float64[np.ndarray, "4 4"], frames: int) -> Body:
-    return Body(
-        name=name,
-        asset=asset,
-        material=material,
-        world_from_body=np.tile(pose, (frames, 1, 1)),
-        facts={"role": "structure"},
-    )
-
-
-def _quarter_turns(number: int) -> Float64[np.ndarray, "3 3"]:
-    c, s = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][number]
-    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])

@@ -3,8 +3,8 @@
 Six in ten scenes have a cloth of 1.6 to 2.8 m, four have one or two jellies (tetrahedra, rubbery) of 0.6 to
 1.2 m. Rigid things are pushed by what falls on them. A cloth is rendered as a closed sheet 14 mm thick about the surface
 that is simulated, a jelly as a smooth surface through its outer vertices; the strain of both is in the body's facts.
-PyBullet tells no contacts of soft bodies, so the records hold those among rigid things alone, which here collide as their
-convex hulls. What is shown of a jelly reaches as far as the simulation keeps others off, and is flat on the floor.
+PyBullet tells no contacts of soft bodies, so the records hold those among rigid things alone. What is shown of a jelly
+reaches as far as the simulation keeps others off, and is flat on the floor.
 """
 
 from dataclasses import replace
