@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from generation.scene import Light, Material
+from generation.subpixels import BUMP_PIXELS
 
 bpy: Any
 import bpy  # noqa: E402
@@ -13,8 +14,11 @@ REST = "rest"
 """Mesh attribute that holds the vertices at rest."""
 
 
-def surface(name: str, material: Material) -> Any:
-    """A Principled BSDF whose colour, roughness and bump follow one pattern in object coordinates."""
+def surface(name: str, material: Material, subpixels: int = 1) -> Any:
+    """A Principled BSDF whose colour, roughness and bump follow one pattern in object coordinates.
+
+    Bumps depend on the size of pixels; those of sub-pixels are made the same.
+    """
     target = bpy.data.materials.new(name)
     target.use_nodes = True
     tree = target.node_tree
@@ -29,6 +33,8 @@ def surface(name: str, material: Material) -> Any:
     bump = tree.nodes.new("ShaderNodeBump")
     bump.inputs["Strength"].default_value = material.relief
     bump.inputs["Distance"].default_value = 0.1 * material.size
+    if subpixels > 1:
+        bump.inputs["Filter Width"].default_value = BUMP_PIXELS * subpixels
     tree.links.new(value, bump.inputs["Height"])
     tree.links.new(bump.outputs["Normal"], shader.inputs["Normal"])
     return target

@@ -16,10 +16,10 @@ import traitlets as tl
 from jaxtyping import Float32
 
 from generation import devices, motion, shaders
+from generation import subpixels as fine
 from generation.kubric_compat import Light as KubricLight
 from generation.kubric_compat import Object3D, View, kb
 from generation.scene import Light, Material, Mesh, Optics
-from generation.subpixels import shrink
 
 bpy: Any
 import bpy  # noqa: E402
@@ -68,7 +68,7 @@ class BlenderView(View):
         self.subpixels = subpixels
         configure(self.blender_scene, max(1, samples // subpixels**2))
         if subpixels > 1:
-            self.blender_scene.cycles.pixel_filter_type, self.blender_scene.cycles.filter_width = "BOX", 1.0
+            fine.configure(self.blender_scene)
         devices.apply(self.blender_scene, device)
         if engine == "eevee":
             configure_eevee(self.blender_scene, samples)
@@ -98,11 +98,11 @@ class BlenderView(View):
 
     def _shrunk(self, path: Path) -> None:
         """Filter in linear light, then the view transform."""
-        fine = path.with_suffix(".exr")
-        fine.unlink(missing_ok=True)
+        linear = path.with_suffix(".exr")
+        linear.unlink(missing_ok=True)
         output(self.blender_scene, "OPEN_EXR")
-        self._still(fine)
-        self.show(shrink(_load(fine), self.subpixels), path)
+        self._still(linear)
+        self.show(fine.shrink(_load(linear), self.subpixels), path)
 
     def show(self, pixels: Float32[np.ndarray, "H W 4"], path: Path) -> None:
         """Write linear light, rows from the bottom up, into a PNG file as the view transform shows it."""
@@ -147,7 +147,7 @@ class BlenderView(View):
 
     @add_asset.register
     def _add_material(self, asset: SurfaceMaterial) -> Any:
-        return shaders.surface(asset.name, asset.surface)
+        return shaders.surface(asset.name, asset.surface, self.subpixels)
 
     @add_asset.register
     def _add_mesh(self, asset: MeshObject) -> Any:

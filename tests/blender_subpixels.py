@@ -15,10 +15,16 @@ SAMPLES = 256
 def main(out: Path) -> None:
     """Write one frame (H, W, 3), as it is and by way of sub-pixels, neither denoised."""
     from generation.renderer import _frame, open_view
+    from generation.subpixels import configure
 
     def image(subpixels: int) -> np.ndarray:
         view = open_view(scene(0.0, deforming=False), SAMPLES, subpixels=subpixels)
-        view.blender_scene.cycles.use_denoising = False
+        cycles = view.blender_scene.cycles
+        if subpixels == 1:  # the same light, but filtered by Cycles
+            kept = cycles.pixel_filter_type, 1.5
+            configure(view.blender_scene)
+            cycles.pixel_filter_type, cycles.filter_width = kept
+        cycles.use_denoising = False
         return _frame(view, 1, Path(folder) / "frame.png").astype(np.float64)
 
     with tempfile.TemporaryDirectory() as folder:

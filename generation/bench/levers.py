@@ -17,6 +17,15 @@ def _set(**values: Any) -> Callable[[Any], None]:
     return change
 
 
+def _coarse(width: int) -> Callable[[Any], None]:
+    """Directions to the environment drawn from a map of so many columns, where Blender takes what it deems right."""
+
+    def change(scene: Any) -> None:
+        scene.world.cycles.sampling_method, scene.world.cycles.sample_map_resolution = "MANUAL", width
+
+    return change
+
+
 LEVERS: dict[str, Callable[[Any], None]] = {
     "as we render": _set(),
     "adaptive, noise 0.02": _set(
@@ -28,6 +37,9 @@ LEVERS: dict[str, Callable[[Any], None]] = {
     "adaptive, noise 0.1": _set(use_adaptive_sampling=True, adaptive_threshold=0.1, adaptive_min_samples=8, samples=64),
     "light tree": _set(use_light_tree=True),
     "12 bounces": _set(max_bounces=12, diffuse_bounces=4, glossy_bounces=4),
+    "12 bounces, caustics": _set(
+        max_bounces=12, diffuse_bounces=4, glossy_bounces=4, caustics_reflective=True, caustics_refractive=True
+    ),
     "2 bounces": _set(max_bounces=2, diffuse_bounces=2, glossy_bounces=2),
     "fast GI after 1": _set(use_fast_gi=True, ao_bounces_render=1),
     "no persistent data": _set(use_persistent_data=False),
@@ -36,6 +48,7 @@ LEVERS: dict[str, Callable[[Any], None]] = {
     "guides not filtered": _set(denoising_prefilter="NONE"),
     "albedo guide alone": _set(denoising_input_passes="RGB_ALBEDO"),
     "no guides": _set(denoising_input_passes="RGB"),
+    "environment sampled by a map of 1024": _coarse(1024),
     "2 x 2 sub-pixels": _set(),
     "2 x 2 sub-pixels, guides prefiltered": _set(denoising_prefilter="ACCURATE"),
     "3 x 3 sub-pixels": _set(),
