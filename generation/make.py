@@ -17,12 +17,13 @@ from jaxtyping import Int32
 
 from generation import choice, families
 from generation.gate import refusal
+from generation.glass import glazed
 from generation.library import open_library
 from generation.optics import focus
 from generation.scene import Body, Joint, Optics, Scene, physics, surfaces
 from vdpm.clip import Clip
 
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 """Raised whenever a change alters the bytes of a clip."""
 ATTEMPTS = 20
 """Scenes drawn for a clip before it counts as failed."""
@@ -56,10 +57,14 @@ class Recipe:
     """Side of the split of assets."""
     subpixels: int = 1
     """Images are rendered and denoised at so many times the width and height, then filtered down. Changes RGB only."""
+    glass: float = 0.0
+    """Share of the things that are of glass. Changes RGB only: truth is that of the first surface met."""
 
     def facts(self) -> dict[str, Any]:
-        """What clips and their folder say of it. Without sub-pixels nothing, so that the bytes of before there were any stay."""
-        return {name: value for name, value in asdict(self).items() if (name, value) != ("subpixels", 1)}
+        """What clips and their folder say of it. Without sub-pixels or glass nothing of them: the bytes of before there were
+        any stay."""
+        absent = [name for name, there in (("subpixels", self.subpixels > 1), ("glass", self.glass > 0)) if not there]
+        return {name: value for name, value in asdict(self).items() if not any(part in name for part in absent)}
 
 
 def clip_name(family: str, index: int, recipe: Recipe) -> str:
@@ -114,6 +119,7 @@ def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: lis
     if reason := refusal(scene, triangle):
         raise RuntimeError(reason)
     scene = with_optics(scene, recipe, triangle)
+    scene = glazed(scene, recipe.glass, np.random.default_rng([recipe.seed, index, len(refused), zlib.crc32(b"glass")]))
     clip = Clip(
         name=clip_name(family, index, recipe),
         rgb=render(scene, recipe.samples, scratch, recipe.device, recipe.engine, recipe.subpixels),

@@ -69,6 +69,8 @@ class Config:
     """Share of the time between frames for which the shutter is open, as in 0.5; ray traced. Truth stays the same."""
     depth_of_field: float | None = None
     """f-number of the lens, as in 0.3; what moves is in focus. Truth stays the same."""
+    glass: float = 0.0
+    """Share of the things that are of glass, as in 0.2. Truth stays the same: that of the first surface met."""
     assets: str | None = None
     """Models to draw from: a folder of GLB, OBJ or PLY files with licences, a manifest of Kubric's, or several, by commas."""
     split: choice.Split = "train"
@@ -110,6 +112,8 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         raise UserError(f"--subpixels {config.subpixels} --engine eevee: sub-pixels are for cycles, which denoises")
     if not 0 <= config.motion_blur <= 1:
         raise UserError(f"--motion-blur {config.motion_blur}: 0 to 1, the share of a frame's time with an open shutter")
+    if not 0 <= config.glass <= 1:
+        raise UserError(f"--glass {config.glass}: 0 to 1, the share of the things that are of glass")
     if config.depth_of_field is not None and not config.depth_of_field > 0:
         raise UserError(f"--depth-of-field {config.depth_of_field}: an f-number above 0; leave it out for a pinhole")
     if config.assets is not None:
@@ -122,6 +126,7 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         samples=config.samples,
         motion_blur=config.motion_blur,
         depth_of_field=config.depth_of_field,
+        glass=config.glass,
         assets=config.assets,
         split=config.split,
         engine=config.engine,

@@ -11,7 +11,7 @@ from generation.contacts import Touching, among
 from vdpm.clip import Cameras, Physics, Surfaces
 
 Rgb = tuple[float, float, float]
-Pattern = Literal["plain", "noise", "marble", "wood", "checker", "stripes", "cells", "weave", "tiles", "image"]
+Pattern = Literal["plain", "noise", "marble", "wood", "checker", "stripes", "cells", "weave", "tiles", "image", "glass"]
 
 
 @dataclass(frozen=True, kw_only=True)

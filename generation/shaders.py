@@ -10,6 +10,9 @@ from generation.subpixels import BUMP_PIXELS
 bpy: Any
 import bpy  # noqa: E402
 
+INDEX_OF_REFRACTION = 1.45
+GLASS_BOUNCES = 12
+"""Through two things of glass and on to what is behind them."""
 REST = "rest"
 """Mesh attribute that holds the vertices at rest."""
 
@@ -25,6 +28,8 @@ def surface(name: str, material: Material, subpixels: int = 1) -> Any:
     shader = tree.nodes["Principled BSDF"]
     shader.inputs["Metallic"].default_value = material.metallic
     shader.inputs["Roughness"].default_value = material.roughness
+    if material.pattern == "glass":
+        return _glass(target, material)
     if material.pattern == "image":
         tree.links.new(_image(tree, material).outputs["Color"], shader.inputs["Base Color"])
         return target
@@ -37,6 +42,23 @@ def surface(name: str, material: Material, subpixels: int = 1) -> Any:
         bump.inputs["Filter Width"].default_value = BUMP_PIXELS * subpixels
     tree.links.new(value, bump.inputs["Height"])
     tree.links.new(bump.outputs["Normal"], shader.inputs["Normal"])
+    return target
+
+
+def _glass(target: Any, material: Material) -> Any:
+    """Clear, in a tint. Light goes straight through on its way to what is in the shadow, which caustics would cost much for."""
+    tree, tint = target.node_tree, (*material.colours[0], 1.0)
+    shader, output = tree.nodes["Principled BSDF"], tree.nodes["Material Output"]
+    shader.inputs["Transmission Weight"].default_value, shader.inputs["IOR"].default_value = 1.0, INDEX_OF_REFRACTION
+    shader.inputs["Base Color"].default_value = tint
+    clear, mix, path = (tree.nodes.new(f"ShaderNode{kind}") for kind in ("BsdfTransparent", "MixShader", "LightPath"))
+    clear.inputs["Color"].default_value = tint
+    tree.links.new(path.outputs["Is Shadow Ray"], mix.inputs["Fac"])
+    tree.links.new(shader.outputs["BSDF"], mix.inputs[1])
+    tree.links.new(clear.outputs["BSDF"], mix.inputs[2])
+    tree.links.new(mix.outputs["Shader"], output.inputs["Surface"])
+    target.use_raytrace_refraction = True
+    bpy.context.scene.cycles.max_bounces = max(bpy.context.scene.cycles.max_bounces, GLASS_BOUNCES)
     return target
 
 

@@ -162,18 +162,30 @@ def exposure(clip: Clip) -> Iterator[str]:
 def images(clip: Clip) -> Iterator[str]:
     """Images have their edges where bodies end: there, and at their own time, more than a pixel or a frame away.
 
-    Images that are blurred on purpose say nothing of it.
+    Images that are blurred on purpose say nothing of it, nor does what is seen in things of glass or through them.
     """
     if clip.meta.get("motion_blur") or clip.meta.get("depth_of_field"):
         return
     steps = np.stack([_steps(image) for image in clip.rgb])
     edges = np.stack([_edges(derive.bodies(clip, frame)) for frame in range(len(clip.rgb))])
+    clear = ~np.stack([_glass(clip, frame) for frame in range(len(clip.rgb))])
+    edges &= clear
     if edges.mean() < 1e-3:
         return
     here = float(steps[edges].mean())
-    for name, moved in _displaced(edges).items():
+    for name, moved in ((name, moved & clear) for name, moved in _displaced(edges).items()):
         if moved.any() and float(steps[moved].mean()) > 1.02 * here:
             yield f"edges of the images fit the bodies better {name} than where they are"
+
+
+def _glass(clip: Clip, frame: int) -> Bool[np.ndarray, "H W"]:
+    """Whether a pixel, or its neighbour right or below, sees a thing of glass."""
+    made = [facts.get("material") == "glass" for facts in clip.meta.get("bodies", ())]
+    seen = np.isin(derive.bodies(clip, frame), np.flatnonzero(made))
+    near = seen.copy()
+    near[:, :-1] |= seen[:, 1:]
+    near[:-1] |= seen[1:]
+    return near
 
 
 def _displaced(edges: Bool[np.ndarray, "T H W"]) -> dict[str, Bool[np.ndarray, "T H W"]]:
