@@ -17,7 +17,7 @@ BUMP_PIXELS = 0.1
 
 
 def configure(scene: Any) -> None:
-    """Settings of Cycles for sub-pixels, on top of those for pixels: what costs no time that could be measured.
+    """Settings of Cycles for sub-pixels, on top of those for pixels; generation/bench says what each brings and costs.
 
     Box filter, for filtering comes later; bounces, caustics and light tree as Blender and Kubric have them, which pixels do
     without; albedo and normals guide the denoiser as they are, since within a sub-pixel they have next to no noise.
