@@ -1,7 +1,7 @@
 """V-DPM (arXiv 2601.09499): dynamic point maps of a whole video from one network, small weights of ours or any others.
 
 Without VDPM_WEIGHTS (or --weights) these are the weights that come with the package, of a light variant of the network
-(`vdpm/weights/tiny/README.md`). The published ones are edgarsucar/vdpm on the Hugging Face hub.
+(`vdpm/weights/small/README.md`). The published ones are edgarsucar/vdpm on the Hugging Face hub.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Make weights small enough to come with the package: half precision, one file.
 
-    python -m vdpm.training.ship --weights runs/tiny/checkpoints/00003000 --out vdpm/weights/tiny --licence CC0-1.0
+    python -m vdpm.training.ship --weights runs/tiny/checkpoints/00003000 --out vdpm/weights/small --licence CC0-1.0
 
 Several weights of one run are averaged, which takes out the noise of a high learning rate as lowering it would do
 (Izmailov et al. 2018).
