@@ -27,11 +27,12 @@ def scene(request, tmp_path_factory) -> Scene:
 
 
 def lowest(scene: Scene) -> float:
-    """Lowest z of any vertex of a thing at any frame."""
+    """Lowest z of any vertex of a thing at any frame; a ball may have rolled off the edge of the floor, far out of sight."""
+    edge = max(np.abs(body.asset.mesh.vertices).max() for body in scene.bodies if body.facts["role"] == "ground")
     return min(
         transform(body.world_from_body[:, None], shapes(body))[..., 2].min()
         for body in scene.bodies
-        if body.facts["role"] != "ground"
+        if body.facts["role"] != "ground" and np.abs(body.world_from_body[:, :2, 3]).max() < edge
     )
 
 

@@ -72,7 +72,7 @@ def test_killed_and_resumed_is_the_same_bit_for_bit(finished: Path, tmp_path: Pa
     states = [checkpoint.read_state(checkpoint.folder(out, 12)) for out in (tmp_path, finished)]
     assert same(states[0]["optimiser"]["state"], states[1]["optimiser"]["state"])
     assert torch.equal(states[0]["random"], states[1]["random"])
-    curves = [[{**row, "seconds": 0} for row in read_curve(out)] for out in (tmp_path, finished)]
+    curves = [[{**row, "seconds": 0, "waited": 0} for row in read_curve(out)] for out in (tmp_path, finished)]
     assert curves[0] == curves[1] and [row["step"] for row in curves[0]] == list(range(1, 13))
 
 
