@@ -27,12 +27,11 @@ def scene(request, tmp_path_factory) -> Scene:
 
 
 def lowest(scene: Scene) -> float:
-    """Lowest z of any vertex of a thing at any frame; a ball may have rolled off the edge of the floor, far out of sight."""
-    edge = max(np.abs(body.asset.mesh.vertices).max() for body in scene.bodies if body.facts["role"] == "ground")
+    """Lowest z of any vertex of a thing at any frame."""
     return min(
         transform(body.world_from_body[:, None], shapes(body))[..., 2].min()
         for body in scene.bodies
-        if body.facts["role"] != "ground" and np.abs(body.world_from_body[:, :2, 3]).max() < edge
+        if body.facts["role"] != "ground"
     )
 
 
@@ -77,7 +76,9 @@ def test_shapes_names_and_licences(scene):
     assert all(body.asset.licence for body in scene.bodies)
 
 
-def test_nothing_sinks_into_the_floor(scene):
+def test_nothing_sinks_into_the_floor(scene, request):
+    if scene.family in ("kubric_f", "still"):  # a fault that is known: a ball rolls off the edge while things settle
+        request.applymarker(pytest.mark.xfail(reason="a ball rolled off the floor and fell", strict=True))
     assert lowest(scene) > -0.05
 
 
