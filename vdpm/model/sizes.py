@@ -116,6 +116,6 @@ COMPACT = Sizes(
     stem=96,
     matching=96,
 )
-"""As many weights as `LIGHT`, in more blocks and on four times as many patches: learns from nothing in minutes of one GPU."""
+"""As many weights as `LIGHT`, in more blocks and on four times as many patches: learns from nothing on one GPU."""
 
 PRESETS = {"full": FULL, "small": SMALL, "light": LIGHT, "compact": COMPACT, "tiny": TINY}
