@@ -18,6 +18,8 @@ SETTLE_FRAMES = 100
 DENSITY = 250.0
 FRICTION, RESTITUTION = 0.5, 0.5
 """Of things. Kubric lets them come to rest with a friction of 1, and those that lean begin to slip with the first frame."""
+DROPS = 5
+"""How often things that roll off the floor are dropped before a scene is given up."""
 Vector = Float64[np.ndarray, " 3"]
 
 
@@ -37,9 +39,21 @@ class Crowd:
         return cls(Simulation(scratch, frames, FRAME_RATE, floor_half_width), floor_half_width)
 
     def rest(self, rng: np.random.Generator, number: int, region: Region, sizes: tuple[float, float]) -> None:
-        """Drop a number of things from a region and let them come to rest before the first frame."""
+        """Drop a number of things from a region and let them come to rest before the first frame. What has rolled off the
+        floor by then, as large balls do, is dropped again among the others.
+
+        Raises:
+            RuntimeError: there is no room, or something rolled off each time.
+        """
         things = [self._place(rng, region, sizes, "resting") for _ in range(number)]
-        self.simulation.settle(SETTLE_FRAMES)
+        for _ in range(DROPS):
+            self.simulation.settle(SETTLE_FRAMES)
+            if not (fallen := [thing for thing in things if self.simulation.is_off_floor(thing)]):
+                break
+            for thing in fallen:
+                self.simulation.place(thing, region, rng)
+        else:
+            raise RuntimeError(f"something rolled off the floor {DROPS} times")
         for thing in things:
             thing.restitution = RESTITUTION
 

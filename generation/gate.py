@@ -15,6 +15,8 @@ LEAST_DISTANCE = 0.15
 """Metres that the camera keeps from everything it sees."""
 MOST_BEHIND = 0.03
 """Share of a frame that may show the back of surfaces; a few open models do."""
+LOWEST = -0.05
+"""Metres; what is lower has sunk into the floor or fallen off it."""
 MOVING_METRES = 0.1
 """A body moves if its surface travels this far over the clip."""
 
@@ -33,6 +35,8 @@ def refusal(scene: Scene, triangle: Int32[np.ndarray, "T H W"]) -> str | None:
         return f"the camera comes within {near:.2f} m of something, less than {LEAST_DISTANCE} m"
     if behind > MOST_BEHIND:
         return f"{behind:.1%} of a frame shows surfaces from behind: the camera is inside something"
+    if (low := lowest(scene)) < LOWEST:
+        return f"something reaches {-low:.2f} m below the floor, more than {-LOWEST} m"
     return None
 
 
@@ -61,12 +65,22 @@ def coverage(scene: Scene, triangle: Int32[np.ndarray, "T H W"]) -> Float64[np.n
     return np.bincount(seen[seen >= 0], minlength=len(scene.bodies)) / triangle.size
 
 
+def lowest(scene: Scene) -> float:
+    """Least z of any vertex of a thing at any time, metres."""
+    things = [body for body in scene.bodies if body.facts.get("role") != "ground"]
+    return min((float(_world(body)[..., 2].min()) for body in things), default=0.0)
+
+
 def travelled(scene: Scene) -> Float64[np.ndarray, " B"]:
     """Metres that the vertices of each body travel over the clip, along their paths, on average."""
     return np.array([_travelled(body) for body in scene.bodies])
 
 
 def _travelled(body: Body) -> float:
+    return float(np.linalg.norm(np.diff(_world(body), axis=0), axis=-1).sum(axis=0).mean())
+
+
+def _world(body: Body) -> Float64[np.ndarray, "T V 3"]:
+    """Vertices at all times."""
     shapes = body.asset.mesh.vertices[None] if body.shapes is None else body.shapes
-    world = transform(body.world_from_body[:, None], shapes.astype(np.float64))
-    return float(np.linalg.norm(np.diff(world, axis=0), axis=-1).sum(axis=0).mean())
+    return transform(body.world_from_body[:, None], shapes.astype(np.float64))

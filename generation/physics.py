@@ -58,7 +58,7 @@ class Simulation:
 
     def __init__(self, scratch: Path, frames: int, frame_rate: int, floor_half_width: float):
         """`scratch` is an existing folder for the files that PyBullet reads."""
-        self.scratch = scratch
+        self.scratch, self.floor_half_width = scratch, floor_half_width
         self.scene = kb.Scene(
             frame_start=0, frame_end=frames - 1, frame_rate=frame_rate, step_rate=STEP_RATE, gravity=GRAVITY
         )
@@ -126,6 +126,11 @@ class Simulation:
                 break
         for number in self._moving():
             self._client.resetBaseVelocity(number, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+
+    def is_off_floor(self, body: kb.FileBasedObject) -> bool:
+        """Whether a body's centre of mass is now beyond the edge of the floor, or below it."""
+        x, y, z = self._client.getBasePositionAndOrientation(body.linked_objects[self.simulator])[0]
+        return max(abs(x), abs(y)) > self.floor_half_width or z < 0
 
     def run(self) -> Course:
         """Simulate the clip."""

@@ -73,6 +73,30 @@ def test_what_rolls_comes_to_rest(tmp_path):
     assert 0.4 * most < speed[0] - speed[-1] - damped < 1.05 * most
 
 
+def test_what_falls_off_the_floor_is_dropped_again(tmp_path, monkeypatch):
+    """Some of the region, then all of it, is beyond the edge."""
+    from generation.crowd import DROPS, Crowd
+    from generation.physics import Simulation
+
+    settle, settled, floor = Simulation.settle, [], 2.0
+
+    def counted(simulation: Simulation, frames: int) -> None:
+        settled.append(settle(simulation, frames))
+
+    monkeypatch.setattr(Simulation, "settle", counted)
+    for name in ("edge", "beside"):
+        (tmp_path / name).mkdir()
+    crowd = Crowd.on_floor(tmp_path / "edge", FRAMES, floor)
+    crowd.rest(np.random.default_rng(0), 3, ((0.0, -1.0, 0.0), (3.0, 1.0, 1.0)), (0.4, 0.6))
+    places = np.stack([body.world_from_body[-1, :3, 3] for body in crowd.bodies(np.random.default_rng(0))[1:]])
+    assert (np.abs(places[:, :2]) < floor).all() and (places[:, 2] > 0).all()
+    assert 1 < len(settled) < DROPS
+    with pytest.raises(RuntimeError, match="off the floor"):
+        Crowd.on_floor(tmp_path / "beside", FRAMES, floor).rest(
+            np.random.default_rng(0), 1, ((3.0, -1.0, 0.0), (5.0, 1.0, 1.0)), (0.4, 0.6)
+        )
+
+
 def test_pieces_cover_what_is_shown():
     for name in assets.CONVEX:
         asset = assets.model(name)
