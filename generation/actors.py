@@ -47,6 +47,8 @@ def person(
     facts = {"role": "character", "person": name, "motion": motion.name, "start_seconds": start, "height": height}
     carried, bald = heads.pieces(rng, build)
     worn_looks, scale = wardrobe.looks(look, bald), height / STANDARD_HEIGHT
+    in_root = _head_in_root(pose, scale)
+    path = lifted(path, *(_lowest(path @ in_root, scaled(piece.mesh, scale).vertices[None]) for piece in carried))
     garments = []
     for number, garment in enumerate(wardrobe.GARMENTS):
         mesh, used = wardrobe.part(body, worn == number)
@@ -62,13 +64,12 @@ def person(
                 joints=() if number else joints(pose, path, scale),
             )
         )
-    on_head = path @ _head_in_root(pose, scale)
     pieces = (
         Body(
             name=f"{name}/{piece.name}",
             asset=_asset(f"{build}/{motion.name}/{piece.name}", piece.mesh, scale),
             material=worn_looks[piece.look],
-            world_from_body=on_head,
+            world_from_body=path @ in_root,
             facts=facts,
             group=name,
         )
@@ -113,13 +114,23 @@ def rounded(shapes: Float32[np.ndarray, "T V 3"]) -> Float32[np.ndarray, "T V 3"
 def grounded(pose: Pose, shapes: Float32[np.ndarray, "T V 3"], scale: float) -> Float64[np.ndarray, "T 4 4"]:
     """world_from_body of a pose, lifted so that nothing is below the floor.
 
-    The recorded bodies were not ours. The lift is smooth over time and touches the floor at its lowest; who is in the
-    air is not pulled down.
+    The recorded bodies were not ours.
     """
     path = rigid(matrices(pose.rotation[:, 0]), scale * pose.origin[:, 0])
-    lowest = transform(path[:, None], shapes.astype(np.float64))[..., 2].min(axis=1)
-    path[:, 2, 3] += uniform_filter1d(maximum_filter1d(np.maximum(-lowest, 0.0), 3), 3)
-    return path
+    return lifted(path, _lowest(path, shapes))
+
+
+def lifted(path: Float64[np.ndarray, "T 4 4"], *lowest: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, "T 4 4"]:
+    """A path raised by as much as its parts are below the floor, whose lowest z is given. The lift is smooth over time and
+    touches the floor at its lowest; who is in the air is not pulled down."""
+    raised = path.copy()
+    raised[:, 2, 3] += uniform_filter1d(maximum_filter1d(np.maximum(-np.min(lowest, axis=0), 0.0), 3), 3)
+    return raised
+
+
+def _lowest(path: Float64[np.ndarray, "T 4 4"], shapes: Float32[np.ndarray, "*T V 3"]) -> Float64[np.ndarray, " T"]:
+    """Least z of the vertices at each time."""
+    return transform(path[:, None], shapes.astype(np.float64))[..., 2].min(axis=1)
 
 
 def placed(

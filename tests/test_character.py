@@ -188,6 +188,13 @@ def test_a_face_goes_with_the_head():
     np.testing.assert_allclose(gaps, np.tile(gaps[:1], (len(gaps), 1)), atol=0.004)
 
 
+@pytest.mark.parametrize("seed", [4, 6, 44])  # hair and hats that roll over the floor, or lie on it
+def test_what_a_head_carries_stays_above_the_floor(seed):
+    found = actors.person(*(np.random.default_rng(seed) for _ in "12"), "a", SECONDS, ())
+    lowest = {body.name: in_world(body)[..., 2].min() for body in found}
+    assert -1e-6 < min(lowest.values()) < 0.01, lowest
+
+
 def test_people_do_not_meet():
     rng, look = np.random.default_rng(5).spawn(2)
     first = actors.person(rng, look, "a", SECONDS[:6], ())
