@@ -8,11 +8,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.training import SMALLEST, noise
+from vdpm.model import poses
 from vdpm.model.ego import camera_part
-from vdpm.model.matching import Match, returned
-from vdpm.model.motion import Ends, steps
+from vdpm.model.ends import ends
+from vdpm.model.lend import AFFINITY, Lend
+from vdpm.model.matching import returned
 from vdpm.model.network import others
-from vdpm.model.stem import centres
+from vdpm.model.stem import sampled
 from vdpm.training.begin import from_nothing
 
 SIZE = 12, 16
@@ -61,26 +63,67 @@ def test_what_has_no_match_has_no_say():
     torch.testing.assert_close(sum(parts), across + along, atol=1e-3, rtol=0)
 
 
-def a_match(place: Tensor) -> Match:
-    ones = torch.ones(place.shape[:3])
-    none = torch.zeros(*place.shape[:3], place.shape[2] + 1)
-    return Match(logits=none, places=(place,), found=ones, sharp=ones, back=ones)
+def cameras() -> Tensor:
+    """Encodings of three, of which the first is the reference: small turns and steps, a lens of 50 and 60 degrees."""
+    turn = torch.tensor([[0.0, 0.0, 0.0, 1.0], [0.05, -0.1, 0.02, 1.0], [-0.03, 0.08, 0.01, 1.0]])
+    step = torch.tensor([[0.0, 0.0, 0.0], [0.1, -0.05, 0.02], [-0.2, 0.1, 0.1]])
+    lens = torch.tensor([0.87, 1.05]).expand(3, 2)
+    return torch.cat((step, functional.normalize(turn, dim=-1), lens), dim=-1).double()[None]
 
 
-def test_steps_to_true_matches_are_the_displacements():
-    """Of features that move by whole features over a smooth ground, from a camera that is not at the origin."""
-    points = world().double()
-    place = centres(*SIZE, points.device).double()
-    shown = points.unflatten(0, SIZE).roll(-2, 1).flatten(0, 1)
-    inside = torch.arange(len(points)) % SIZE[1] < SIZE[1] - 2
-    match = a_match((place + torch.tensor([8.0, 0.0]))[None, None])
-    ends = Ends(here=points[None, None], target=points[None], centre=torch.tensor([[0.1, 0.0, -0.05]]).double())
-    across, along = steps(match, ends, SIZE)
-    torch.testing.assert_close((across + along)[0, 0][inside], (shown - points)[inside])
-    ray = functional.normalize(shown - ends.centre, dim=-1)
-    assert torch.linalg.cross(along[0, 0], ray)[inside].abs().max() < 1e-9
-    start = points - ends.centre
-    torch.testing.assert_close((start + across[0, 0]).norm(dim=-1), start.norm(dim=-1))
+def shown(camera: Tensor, depth: Tensor) -> Tensor:
+    """Points of the pixels of a camera, by their depth."""
+    height, width = depth.shape
+    v, u = torch.meshgrid(torch.arange(height).double() + 0.5, torch.arange(width).double() + 0.5, indexing="ij")
+    sides = (camera[7:] / 2).tan()
+    plane = torch.stack((sides[1] * (2 * u / width - 1), sides[0] * (2 * v / height - 1), torch.ones_like(u)), dim=-1)
+    return (depth[..., None] * plane - camera[:3]) @ poses.rotation(camera[3:7])
+
+
+def test_ends_of_true_matches_are_where_points_are_and_where_they_go():
+    """Points of a rough ground that jump; matches by projection, distances by what the target frame shows there."""
+    encodings, side = cameras(), (SIZE[0] * 4, SIZE[1] * 4)
+    rng = torch.Generator().manual_seed(3)
+    depth = (2.0 + torch.rand(3, *side, generator=rng)).double()
+    points = torch.stack([shown(encodings[0, frame], depth[frame]) for frame in range(3)])[None]
+    goal = torch.randint(0, side[0] * side[1], (2, SIZE[0] * SIZE[1]), generator=rng)
+    place = torch.stack((goal % side[1], goal // side[1]), dim=-1)[None] + 0.5
+    found = ends(points, encodings, place.double(), torch.tensor([[0, 2]]), torch.tensor([1]))
+    end = points[0, 1].flatten(0, 1)[goal]
+    start = sampled(points)[0, [0, 2]].flatten(1, 2)
+    moved = (found.across + found.along)[0] @ found.turn[0].T
+    torch.testing.assert_close(moved, end - start)
+    torch.testing.assert_close(found.start[0].norm(dim=-1), (start - poses.centre(encodings[0, 1])).norm(dim=-1))
+    torch.testing.assert_close((found.start + found.across).norm(dim=-1), found.start.norm(dim=-1))
+    assert torch.linalg.cross(found.along, found.ray).abs().max() < 1e-9
+    torch.testing.assert_close(sampled(found.distance)[0, ..., 0].flatten(1), found.far[0, ..., 0])
+
+
+def test_what_is_alike_lends_its_motion_and_its_growth_but_not_its_errors():
+    """The left half of a view moves and grows by a tenth, the right half rests; features tell them apart. A quarter of
+    the matches are wild, and a fifth of the points are hidden: wild too, without a match."""
+    rng = torch.Generator().manual_seed(4)
+    x, y = torch.meshgrid(torch.linspace(-0.3, 0.3, SIZE[1]), torch.linspace(-0.2, 0.2, SIZE[0]), indexing="xy")
+    sight = functional.normalize(torch.stack((x, y, torch.ones_like(x)), dim=-1).flatten(0, 1), dim=-1)
+    left = sight[:, 0] < 0
+    grown = 0.1 * sight * torch.tensor([1.0, 1.0, 0.0]) + torch.tensor([0.02, 0.05, 0.0])
+    moved = torch.where(left[:, None], grown, torch.zeros(3))
+    wild, hidden = torch.rand(2, len(sight), generator=rng) < torch.tensor([[0.25], [0.2]])
+    seen = moved + (wild | hidden)[:, None] * 0.3 * torch.randn(moved.shape, generator=rng)
+    lend = Lend(2)
+    with torch.no_grad():
+        lend.affinity.weight.zero_()
+        lend.affinity.weight[0, 0] = lend.affinity.weight[AFFINITY, 0] = 12.0
+        lend.affinity.bias.zero_()
+        lend.spread.fill_(5.0)
+        lend.stiffness.fill_(-6.0)
+        kinds = torch.where(left, 1.0, -1.0).expand(2, -1).unflatten(1, SIZE)[None]
+        along = torch.zeros(1, len(sight), 1)
+        loan = lend(kinds, sight[None], seen[None], along, torch.where(hidden, 0.0, 1.0)[None])
+    assert (loan.across[0] - moved).norm(dim=-1).max() < 0.004
+    nearer = torch.where(left, 1 / 1.1 - 1, 0.0)
+    torch.testing.assert_close(loan.nearer[0, :, 0], nearer, atol=0.015, rtol=0)
+    assert loan.along.abs().max() < 1e-6
 
 
 def test_the_way_back_ends_where_it_began_for_matches_that_are_mutual():

@@ -21,11 +21,10 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vdpm.errors import UserError, run_command
-from vdpm.model.block import Block
-from vdpm.model.conditional_block import ConditionalBlock
 from vdpm.model.model import Model
 from vdpm.model.network import Network
 from vdpm.model.sizes import PRESETS
+from vdpm.training.learner import compile_blocks
 
 T = TypeVar("T")
 GIB = 2**30
@@ -81,13 +80,6 @@ def main(config: Config) -> None:
             print(row(model, video, kernel, compiled, config.repeats), flush=True)
     if config.longest:
         print(longest(model, config), flush=True)
-
-
-def compile_blocks(network: Network) -> None:
-    """Each block as one graph, which all blocks of its kind share."""
-    for module in network.modules():
-        if isinstance(module, (Block, ConditionalBlock)):
-            module.compile(fullgraph=True)
 
 
 def row(model: Model, video: Tensor, kernel: str, compiled: bool, repeats: int) -> str:

@@ -8,10 +8,10 @@ parameters across the line of sight and one along it: an affine map has twelve, 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 ROUNDS = 10
 RIDGE = 1e-4
+NEAREST = 1e-6
 
 
 @torch.no_grad()
@@ -21,14 +21,16 @@ def camera_part(
     along: Float[Tensor, "*N n 3"],
     weights: Float[Tensor, "*N n"],
 ) -> tuple[Float[Tensor, "*N n 3"], Float[Tensor, "*N n 3"]]:
-    """What of displacements across and along the line of sight is due to cameras. Points are seen from the camera."""
-    ray = functional.normalize(points, dim=-1)
-    rigid = _rigid(points)
-    sideways = _off(rigid, ray)
-    movement = _robust(sideways, across, weights)
+    """What of displacements across and along the line of sight is due to cameras. Points are seen from the camera.
+
+    Errors count by the angle they are seen under: what is far away would have the only say else.
+    """
+    far = points.norm(dim=-1, keepdim=True).clamp(min=NEAREST)
+    ray, rigid = points / far, _rigid(points)
+    movement = _robust(_off(rigid, ray) / far[..., None], across / far, weights)
     seen = (rigid @ movement[..., None, :, None])[..., 0]
     forward = ray * (ray * seen).sum(-1, keepdim=True)
-    scale = _robust(points[..., None], along - forward, weights)
+    scale = _robust(ray[..., None], (along - forward) / far, weights)
     return seen - forward, forward + points * scale[..., None, :]
 
 
@@ -47,7 +49,7 @@ def _off(basis: Float[Tensor, "*N n 3 K"], ray: Float[Tensor, "*N n 3"]) -> Floa
 def _robust(
     basis: Float[Tensor, "*N n 3 K"], steps: Float[Tensor, "*N n 3"], weights: Float[Tensor, "*N n"]
 ) -> Float[Tensor, "*N K"]:
-    """Coefficients by least squares re-weighted after Cauchy; the median residual is the scale of the weights."""
+    """Coefficients by least squares re-weighted after Cauchy; half of the median residual is the scale of the weights."""
     ridge = RIDGE * torch.eye(basis.shape[-1], dtype=basis.dtype, device=basis.device)
     robust, found = weights, torch.zeros_like(basis[..., 0, 0, :])
     for _ in range(ROUNDS):
@@ -55,9 +57,17 @@ def _robust(
         rows, left = basis.flatten(-3, -2), (share * basis).flatten(-3, -2).transpose(-1, -2)
         found = _solved(left @ rows + ridge, left @ steps.flatten(-2)[..., None])[..., 0]
         residual = (steps - (basis @ found[..., None, :, None])[..., 0]).norm(dim=-1)
-        scale = residual.median(dim=-1, keepdim=True).values.clamp(min=1e-6)
+        scale = (0.5 * _median(residual, weights)).clamp(min=1e-6)
         robust = weights / (1.0 + (residual / scale).square())
     return found
+
+
+def _median(values: Float[Tensor, "*N n"], weights: Float[Tensor, "*N n"]) -> Float[Tensor, "*N 1"]:
+    """The value below which half of the weight is: what has no match has no say."""
+    order = values.argsort(dim=-1)
+    share = weights.gather(-1, order).cumsum(dim=-1)
+    index = (share < 0.5 * share[..., -1:]).sum(dim=-1, keepdim=True).clamp(max=values.shape[-1] - 1)
+    return values.gather(-1, order.gather(-1, index))
 
 
 def _solved(matrix: Float[Tensor, "*N K K"], right: Float[Tensor, "*N K 1"]) -> Float[Tensor, "*N K 1"]:

@@ -59,15 +59,6 @@ class Match:
             back=self.back.detach(),
         )
 
-    def read(self, maps: Float[Tensor, "B n C"], size: tuple[int, int]) -> Float[Tensor, "B F n C"]:
-        """Maps of the target frame at the matches, between features as between the corners of a square."""
-        rows, columns = size
-        last = self.place.new_tensor([columns - 1, rows - 1])
-        grid = 2.0 * ((self.place - (STEP // 2 + 0.5)) / STEP) / last - 1.0
-        image = maps.transpose(1, 2).unflatten(2, size).to(grid.dtype)
-        found = functional.grid_sample(image, grid, padding_mode="border", align_corners=True)
-        return found.movedim(1, -1)
-
 
 class Matching(nn.Module):
     """Features to match by, from the stem and the tokens of the last level."""

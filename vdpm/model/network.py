@@ -6,17 +6,17 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 
-from vdpm.model import poses
 from vdpm.model.backbone import Backbone
 from vdpm.model.camera_head import CameraHead
 from vdpm.model.chain import Links
 from vdpm.model.decoder import Decoder
+from vdpm.model.ends import ends
 from vdpm.model.matching import Match, Matching
-from vdpm.model.motion import Ends, Motion
+from vdpm.model.motion import Motion
 from vdpm.model.patches import alike
 from vdpm.model.point_head import PointHead
 from vdpm.model.sizes import CAMERA, TIME, Sizes
-from vdpm.model.stem import Stem, sampled
+from vdpm.model.stem import Stem
 
 Grid = tuple[int, int]
 Levels = Float[Tensor, "L B S P D"]
@@ -93,7 +93,7 @@ class Network(nn.Module):
             found = self.poses(encoded.levels)
         if self.sizes.matching:
             sources = others(images.shape[1], target)
-            carried, match = self.carried(encoded, here, found[-1].detach(), target, sources)
+            carried, match = self.carried(encoded, here, found[-1], target, sources)
             place = torch.arange(len(target), device=target.device)[:, None], sources
             points, sure = (own.index_put(place, new.to(own.dtype)) for own, new in zip(here, carried, strict=True))
             return Answer(here=here, there=(points, sure), poses=found, match=match, sources=sources)
@@ -135,10 +135,11 @@ class Network(nn.Module):
         looks = alike(encoded.images[asked], encoded.images[one, target])
         expected = None if links is None else tuple(chain[asked] for chain in links.leading_to(int(target[0])))
         match = self.matching(features[asked], features[one, target], encoded.fine[asked], looks, expected)
-        points = sampled(here[0].detach()).flatten(2, 3).to(match.place.dtype)
-        ends = Ends(here=points[asked], target=points[one, target], centre=poses.centre(cameras[one, target]))
+        place, kind = match.place.detach(), match.place.dtype
+        with torch.autocast(place.device.type, enabled=False):
+            both = ends(here[0].detach().to(kind), cameras.detach().to(kind), place, sources, target)
         tokens = self._told(encoded, target)[asked]
-        step, sure = self.motion(match.detached(), ends, tokens, encoded.fine[asked], encoded.grid)
+        step, sure = self.motion(match.detached(), both, tokens, encoded.fine[asked], encoded.grid)
         elsewhen = (sources != target[:, None])[..., None, None, None]
         return (here[0][asked] + elsewhen * step, 1.0 + sure.exp()), match
 

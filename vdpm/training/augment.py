@@ -13,7 +13,7 @@ from jaxtyping import Float32, Float64, UInt8
 from vdpm.training.example import Example
 from vdpm.training.tracing import recolour
 
-SMALLEST_CROP = 0.7
+SMALLEST_CROP = 0.6
 """Of the largest square around the principal point."""
 
 
@@ -68,8 +68,8 @@ def colours(rng: np.random.Generator, images: UInt8[np.ndarray, "S H W 3"]) -> F
 
     The curve from 8 bits to the answer is a table, so that only the noise and the mixing cost something per pixel.
     """
-    gain, gamma = np.exp(rng.normal(0.0, 0.15, 3)), np.exp(rng.normal(0.0, 0.2))
-    gain *= np.exp(rng.normal(0.0, 0.15))
+    gain, gamma = np.exp(rng.normal(0.0, 0.2, 3)), np.exp(rng.normal(0.0, 0.25))
+    gain *= np.exp(rng.normal(0.0, 0.2))
     table = np.clip(gain[:, None] * np.linspace(0.0, 1.0, 256) ** gamma, 0.0, 1.0).astype(np.float32)
     mixing = _mixing(rng).astype(np.float32)
     noise, start = rng.uniform(0.0, 0.02) * (rng.random() < 0.5), 0

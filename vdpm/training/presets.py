@@ -60,8 +60,8 @@ PRESETS = {
         batch=4, steps=6_000, lr=1e-3, weight_decay=0.02, warm_up=0.02, decay=0.8, half_heads=True,
     ),
     "small": Preset(
-        sizes=COMPACT, objective=replace(FROM_NOTHING, displacement=0.5), size=128, frames=(2, 2, 4, 8), strides=(1, 6),
-        reference="any-of-both", batch=32, steps=7_000, lr=1.2e-3, weight_decay=0.02, warm_up=0.05, decay=0.95, half_heads=True,
+        sizes=COMPACT, objective=replace(FROM_NOTHING, displacement=0.5), size=128, frames=(2, 2, 4, 6), strides=(1, 6),
+        reference="any-of-both", batch=64, steps=6_000, lr=1.2e-3, weight_decay=0.1, warm_up=0.03, decay=0.97, half_heads=True,
     ),
     "paper": Preset(
         sizes=FULL, size=518, frames=(5, 9, 13, 19), batch=1, accumulate=64, steps=32_500 * 60 // 64, lr=1.5e-4, warm_up=0.05,
