@@ -6,7 +6,7 @@ import pytest
 from generation import families
 from generation.scene import surfaces
 from tests.tiny import tiny_clip
-from vdpm import derive
+from vdpm import derive, exactness
 from vdpm.clip import Clip
 from vdpm.raycast import camera_vertices, first_hits, triangles_seen
 
@@ -63,6 +63,13 @@ def test_derived_points_lie_where_rays_of_the_other_frame_hit(clip, source, time
     assert error.max() <= 1e-4 * max(1.0, np.linalg.norm(points[seen][visible], axis=-1).max() / 8.0)
     near = np.linalg.norm(points[seen][visible], axis=-1) < 10.0
     assert near.any() and error[near].max() <= 1e-4
+
+
+def test_every_family_is_exact(clip):
+    """Medians over visible pixels, there and back, and labels of visibility by an oracle that casts no rays."""
+    found = exactness.measure(clip)
+    assert found.pixels <= 0.01 and found.metres <= 1e-4, found
+    assert found.agreement >= 0.999, found
 
 
 def test_depth_is_the_distance_of_the_hit(clip):
