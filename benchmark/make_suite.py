@@ -3,7 +3,8 @@
     python -m benchmark.make_suite --suite kubric_f_val
     python -m benchmark.make_suite --suite all
 
-The same command goes on after an interruption. Needs what rendering needs (extra `generation`).
+The same command goes on after an interruption, and leaves suites alone that are there as frozen, whatever version of the
+generator made them. Needs what rendering needs (extra `generation`).
 """
 
 import subprocess
@@ -28,17 +29,26 @@ class Config:
 
 
 def render(name: str, workers: int) -> None:
-    """Render one suite. Raises `UserError` when rendering fails or gives other clips."""
-    recipe = suites.facts(name)["recipe"]
-    flags = [part for key, value in recipe.items() for part in (f"--{key}", str(value))]
+    """Render one suite if it is not there. Raises `UserError` when rendering fails or gives other clips."""
     place = listed.RENDERED / name
-    done = subprocess.run(
-        [sys.executable, "-m", "generation.render", "--out", str(place), "--workers", str(workers), *flags]
-    )
-    if done.returncode:
-        raise UserError(f"suite {name!r}: rendering ended with status {done.returncode}, its own message is above")
+    if not is_there(name):
+        recipe = suites.facts(name)["recipe"]
+        flags = [part for key, value in recipe.items() for part in (f"--{key}", str(value))]
+        done = subprocess.run(
+            [sys.executable, "-m", "generation.render", "--out", str(place), "--workers", str(workers), *flags]
+        )
+        if done.returncode:
+            raise UserError(f"suite {name!r}: rendering ended with status {done.returncode}, its own message is above")
     suite = suites.find_suite(name)
     print(f"{name}: {len(suite.clips)} clips in {place}, as frozen (version {suite.version})")
+
+
+def is_there(name: str) -> bool:
+    """Whether all clips of a suite are rendered, and as frozen."""
+    try:
+        return bool(suites.find_suite(name))
+    except UserError:
+        return False
 
 
 def main(config: Config) -> None:

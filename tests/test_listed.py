@@ -77,6 +77,11 @@ def test_the_recipe_is_what_rendering_takes(place: Path, monkeypatch: pytest.Mon
     make_suite.main(make_suite.Config(suite="all", workers=1))
     assert "--family tiny --num 1 --seed 7 --resolution 32x24 --frames 5" in " ".join(seen[0])
     assert suites.find_suite("tiny_val").clips == (CLIP.name,)
+    make_suite.main(make_suite.Config(suite="tiny_val", workers=1))
+    assert len(seen) == 1, "what is there as frozen is rendered again"
+    put(shifted(CLIP, 0.1), place)
+    make_suite.main(make_suite.Config(suite="tiny_val", workers=1))
+    assert len(seen) == 2, "what is not as frozen is not rendered again"
 
 
 @pytest.mark.parametrize(
