@@ -10,11 +10,12 @@ from torch.nn import functional
 from tests.training import SMALLEST, noise
 from vdpm.model import poses
 from vdpm.model.ego import camera_part
-from vdpm.model.ends import ends
+from vdpm.model.ends import Ends, ends
 from vdpm.model.lend import AFFINITY, Lend
-from vdpm.model.matching import returned
+from vdpm.model.matching import Match, returned
+from vdpm.model.motion import Motion
 from vdpm.model.network import others
-from vdpm.model.stem import sampled
+from vdpm.model.stem import centres, sampled
 from vdpm.training.begin import from_nothing
 
 SIZE = 12, 16
@@ -124,6 +125,38 @@ def test_what_is_alike_lends_its_motion_and_its_growth_but_not_its_errors():
     nearer = torch.where(left, 1 / 1.1 - 1, 0.0)
     torch.testing.assert_close(loan.nearer[0, :, 0], nearer, atol=0.015, rtol=0)
     assert loan.along.abs().max() < 1e-6
+
+
+def a_view(moving: Tensor, motion: Tensor) -> tuple[Match, Ends]:
+    """Matches and their ends where a part of a ground moves, under a camera whose pose is not quite right."""
+    start = world()
+    end = start + camera_error(start) + moving[:, None] * motion
+    ones, place = torch.ones(1, 1, len(start)), centres(*SIZE, start.device)[None, None]
+    none = torch.zeros(1, 1, len(start), len(start) + 1)
+    match = Match(logits=none, places=(place,), found=ones, sharp=ones, back=ones)
+    far = start.norm(dim=-1).unflatten(0, SIZE).repeat_interleave(4, 0).repeat_interleave(4, 1)
+    both = Ends(
+        start=start[None, None],
+        ray=functional.normalize(end, dim=-1)[None, None],
+        reach=end.norm(dim=-1, keepdim=True)[None, None],
+        distance=far[None, None, ..., None],
+        turn=torch.eye(3)[None],
+    )
+    return match, both
+
+
+def test_the_second_answer_takes_no_large_thing_that_moves_for_an_error_of_cameras():
+    """Two fifths of what is seen move alike, so that a fit to everything makes the ground move."""
+    moving = torch.arange(len(world())) % SIZE[1] < 0.4 * SIZE[1]
+    match, both = a_view(moving, torch.tensor([0.0, -0.1, 0.0]))
+    motion = Motion(SMALLEST)
+    grid = SIZE[0] * 4 // SMALLEST.patch, SIZE[1] * 4 // SMALLEST.patch
+    tokens = torch.zeros(1, 1, SMALLEST.special + grid[0] * grid[1], 2 * SMALLEST.width)
+    fine = torch.zeros(1, 1, SMALLEST.stem, *SIZE)
+    with torch.no_grad():
+        moved = [motion.train(learns)(match, both, tokens, fine, grid)[0] for learns in (True, False)]
+    off = [sampled(answer)[0, 0].flatten(0, 1)[~moving].norm(dim=-1).mean() for answer in moved]
+    assert off[1] < 0.5 * off[0]
 
 
 def test_the_way_back_ends_where_it_began_for_matches_that_are_mutual():

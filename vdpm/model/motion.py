@@ -25,6 +25,8 @@ HIDDEN = 96
 GATES = (0.5, -3.0, -0.5, -3.0, -1.5)
 """Initial biases of the gates of motions across and along the line of sight: those of the pixel, those lent to it, and the
 one along it that its growth tells."""
+RESTING = 0.003
+"""Radians: what moves by so much in the first answer has half of its say in the second."""
 LOUD = 10.0
 """Motions are small; this brings them near 1."""
 
@@ -64,10 +66,32 @@ class Motion(nn.Module):
         fine: Float[Tensor, "B F K h w"],
         grid: tuple[int, int],
     ) -> tuple[Float[Tensor, "B F H W 3"], Float[Tensor, "B F H W"]]:
-        """Displacements and the logarithms of their confidence. Tokens come from the decoder."""
+        """Displacements and the logarithms of their confidence. Tokens come from the decoder.
+
+        A network that has learnt answers twice: what it says moves has hardly a say in what the error of cameras is then.
+        """
         size, likely = (fine.shape[-2], fine.shape[-1]), match.found * match.back
-        across, along = own(ends, likely)
-        x = self._features(match, ends, torch.cat((across, along), dim=-1), tokens, fine, grid)
+        look = self._look(tokens, fine, grid)
+        answer, x = self._answer(match, ends, own(ends, likely), look, size)
+        if not self.training:
+            moved = answer[:, :3].norm(dim=1).view_as(likely)
+            still = likely / (1.0 + (moved / RESTING).square())
+            answer, x = self._answer(match, ends, own(ends, still), look, size)
+        full = _finer(answer, self.finer(x).float()).unflatten(0, fine.shape[:2]).movedim(2, -1)
+        moved = (ends.distance * full[..., :3])[..., None, :] * ends.turn[:, None, None, None]
+        return moved.sum(-1), full[..., 3]
+
+    def _answer(
+        self,
+        match: Match,
+        ends: Ends,
+        moves: tuple[Float[Tensor, "B F n 3"], Float[Tensor, "B F n 1"]],
+        look: Float[Tensor, "N C h w"],
+        size: tuple[int, int],
+    ) -> tuple[Float[Tensor, "N 4 h w"], Float[Tensor, "N C h w"]]:
+        """Motions and confidence at features, and what was made of them."""
+        (across, along), likely = moves, match.found * match.back
+        x = look + self.clues(image(_clues(match, ends, torch.cat(moves, dim=-1), size), size))
         x = x + self.second(x + self.first(x))
         sight = ends.start / ends.far
         with torch.autocast(x.device.type, enabled=False):  # sums of squares need all digits
@@ -76,19 +100,20 @@ class Motion(nn.Module):
         rest = self.rest(x).float()
         gates = self.gates(x).float().sigmoid()
         step = (gates[:, :, None] * _choices(across, along, sight, loan, size)).sum(1) + rest[:, :3]
-        full = _finer(torch.cat((step, rest[:, 3:]), dim=1), self.finer(x).float())
-        full = full.unflatten(0, fine.shape[:2]).movedim(2, -1)
-        moved = (ends.distance * full[..., :3])[..., None, :] * ends.turn[:, None, None, None]
-        return moved.sum(-1), full[..., 3]
+        return torch.cat((step, rest[:, 3:]), dim=1), x
 
-    def _features(self, match: Match, ends: Ends, moves: Tensor, tokens: Tensor, fine: Tensor, grid: tuple[int, int]):
-        size = fine.shape[-2], fine.shape[-1]
-        flow = (match.place - centres(*size, fine.device).to(match.place.dtype)) / (STEP * size[1])
-        sure = torch.stack((match.found, match.sharp, match.back), dim=-1)
-        raw = torch.cat((flow, sure, ends.start, ends.reach, LOUD * moves), dim=-1)
+    def _look(self, tokens: Tensor, fine: Tensor, grid: tuple[int, int]) -> Float[Tensor, "N C h w"]:
+        """What is known of features without their matches."""
         patches = self.tokens(self.norm(tokens[:, :, self.special :])).flatten(0, 1).transpose(1, 2).unflatten(2, grid)
-        patches = functional.interpolate(patches, size=size, mode="bilinear")
-        return patches + self.fine(fine.flatten(0, 1)) + self.clues(image(raw, size))
+        patches = functional.interpolate(patches, size=(fine.shape[-2], fine.shape[-1]), mode="bilinear")
+        return patches + self.fine(fine.flatten(0, 1))
+
+
+def _clues(match: Match, ends: Ends, moves: Tensor, size: tuple[int, int]) -> Float[Tensor, "B F n 13"]:
+    """What a convolution is told of matches and their ends."""
+    flow = (match.place - centres(*size, moves.device).to(match.place.dtype)) / (STEP * size[1])
+    sure = torch.stack((match.found, match.sharp, match.back), dim=-1)
+    return torch.cat((flow, sure, ends.start, ends.reach, LOUD * moves), dim=-1)
 
 
 def own(ends: Ends, likely: Float[Tensor, "B F n"]) -> tuple[Float[Tensor, "B F n 3"], Float[Tensor, "B F n 1"]]:
