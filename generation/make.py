@@ -59,12 +59,14 @@ class Recipe:
     """Images are rendered and denoised at so many times the width and height, then filtered down. Changes RGB only."""
     glass: float = 0.0
     """Share of the things that are of glass. Changes RGB only: truth is that of the first surface met."""
+    neighbours: int = 0
+    """Frames before and after each that it shares light with. Changes RGB only."""
 
     def facts(self) -> dict[str, Any]:
-        """What clips and their folder say of it. Without sub-pixels or glass nothing of them: the bytes of before there were
-        any stay."""
-        absent = [name for name, there in (("subpixels", self.subpixels > 1), ("glass", self.glass > 0)) if not there]
-        return {name: value for name, value in asdict(self).items() if not any(part in name for part in absent)}
+        """What clips and their folder say of it. Without sub-pixels, glass or neighbours nothing of them: the bytes of before
+        there were any stay."""
+        there = {"subpixels": self.subpixels > 1, "glass": self.glass > 0, "neighbours": self.neighbours > 0}
+        return {name: value for name, value in asdict(self).items() if there.get(name, True)}
 
 
 def clip_name(family: str, index: int, recipe: Recipe) -> str:
@@ -122,7 +124,7 @@ def _attempt(family: str, index: int, recipe: Recipe, folder: Path, refused: lis
     scene = glazed(scene, recipe.glass, np.random.default_rng([recipe.seed, index, len(refused), zlib.crc32(b"glass")]))
     clip = Clip(
         name=clip_name(family, index, recipe),
-        rgb=render(scene, recipe.samples, scratch, recipe.device, recipe.engine, recipe.subpixels),
+        rgb=render(scene, recipe.samples, scratch, recipe.device, recipe.engine, recipe.subpixels, recipe.neighbours),
         triangle=triangle,
         cameras=scene.cameras,
         surfaces=surfaces(scene),

@@ -1,6 +1,7 @@
 """Scene -> RGB frames, through Kubric's scene graph and our Blender view."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from pyquaternion import Quaternion
 
 from generation.kubric_compat import Object3D, RedirectStream, kb
 from generation.scene import Scene
+from generation.sharer import Sharer
 from generation.view import BlenderView, Environment, MeshObject, SurfaceMaterial
 
 SENSOR_MM = 36.0
@@ -19,13 +21,23 @@ OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def render(
-    scene: Scene, samples: int, scratch: Path, device: str = "cpu", engine: str = "cycles", subpixels: int = 1
+    scene: Scene,
+    samples: int,
+    scratch: Path,
+    device: str = "cpu",
+    engine: str = "cycles",
+    subpixels: int = 1,
+    neighbours: int = 0,
 ) -> UInt8[np.ndarray, "T H W 3"]:
     """All frames of a scene with `samples` light paths per pixel, denoised, if asked for at `subpixels` times the width and
-    height. `scratch` is an existing folder."""
+    height, and with the light of `neighbours` frames before and after each. `scratch` is an existing folder."""
     with RedirectStream(stream=sys.stdout):  # Blender reports every frame
         view = open_view(scene, samples, device, engine, subpixels)
-        return np.stack([_frame(view, frame, scratch / "frame.png") for frame in range(len(scene.cameras.K))])
+        if neighbours:
+            image = Sharer(view, scene, neighbours, scratch).image
+        else:
+            image = partial(_frame, view, path=scratch / "frame.png")
+        return np.stack([image(frame) for frame in range(len(scene.cameras.K))])
 
 
 def open_view(

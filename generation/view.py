@@ -82,15 +82,23 @@ class BlenderView(View):
 
     def render(self, frame: int, path: Path) -> None:
         """Render one frame into a PNG file. The noise differs from frame to frame and is fixed by the frame number."""
+        self._pose(frame)
+        if self.subpixels == 1:
+            self._still(path)
+        else:
+            self._shrunk(path)
+
+    def render_as_set(self, frame: int, path: Path) -> None:
+        """Render one frame, sub-pixels and all, into a file of the kind that the scene's output settings name."""
+        self._pose(frame)
+        self._still(path)
+
+    def _pose(self, frame: int) -> None:
         for mesh, shapes in self._deforming:
             mesh.vertices.foreach_set("co", np.ascontiguousarray(shapes[frame].reshape(-1), np.float32))
             mesh.update()
         self.blender_scene.frame_set(frame)
         self.blender_scene.cycles.seed = frame * RENDER_SEED_STEP
-        if self.subpixels == 1:
-            self._still(path)
-        else:
-            self._shrunk(path)
 
     def _still(self, path: Path) -> None:
         self.blender_scene.render.filepath = str(path)
@@ -243,7 +251,7 @@ def configure(scene: Any, samples: int) -> None:
 
 
 def output(scene: Any, kind: str) -> None:
-    """Write PNG as it is seen, or OPEN_EXR in linear light."""
+    """Write PNG as it is seen, or OPEN_EXR or OPEN_EXR_MULTILAYER in linear light."""
     settings = scene.render.image_settings
     settings.file_format, settings.color_mode = kind, "RGB"
     if kind == "PNG":

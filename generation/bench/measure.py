@@ -4,7 +4,7 @@ import os
 import resource
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from generation.bench.levers import LEVERS, SUBPIXELS
+from generation.bench.levers import LEVERS, SHARES, SUBPIXELS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +103,9 @@ def measure(task: Task, scratch: Path) -> Iterator[tuple[Cost, dict[str, np.ndar
         )
         opened, images, seconds = clock.lap(), [], []
         for frame in task.frames:
-            images.append(render(frame))
-            seconds.append(clock.lap())
+            image, took = render(frame, clock.lap)
+            images.append(image)
+            seconds += took
         cost = Cost(
             open=opened,
             first=seconds[0],
@@ -116,10 +117,15 @@ def measure(task: Task, scratch: Path) -> Iterator[tuple[Cost, dict[str, np.ndar
         yield cost, {"rgb": np.stack(images), "moving": moving}
 
 
-def _ours(scene: Any, samples: int, lever: str, reference: bool, scratch: Path) -> Any:
+Render = Callable[[int, Callable[[], float]], tuple[UInt8[np.ndarray, "H W 3"], list[float]]]
+"""The image of a frame, and the CPU seconds of each of the frames that had to be rendered for it, finishing included."""
+
+
+def _ours(scene: Any, samples: int, lever: str, reference: bool, scratch: Path) -> Render:
     from PIL import Image
 
     from generation.renderer import open_view
+    from generation.sharer import Sharer
 
     view = open_view(scene, samples, subpixels=SUBPIXELS.get(lever, 1))
     LEVERS[lever](view.blender_scene)
@@ -128,22 +134,39 @@ def _ours(scene: Any, samples: int, lever: str, reference: bool, scratch: Path) 
         cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 12, 4, 4
         cycles.caustics_reflective = cycles.caustics_refractive = True
         cycles.denoising_prefilter = "ACCURATE"
+    if lever in SHARES:
+        return _sharing(Sharer(view, scene, SHARES[lever], scratch))
 
-    def render(frame: int) -> UInt8[np.ndarray, "H W 3"]:
+    def render(frame: int, lap: Callable[[], float]) -> Any:
         view.render(frame, scratch / "frame.png")
-        return np.asarray(Image.open(scratch / "frame.png").convert("RGB"))
+        return np.asarray(Image.open(scratch / "frame.png").convert("RGB")), [lap()]
 
     return render
 
 
-def _stock(scene: Any, samples: int, scratch: Path) -> Any:
+def _sharing(sharer: Any) -> Render:
+    """In a clip every frame is rendered once and finished once; here more are rendered than finished."""
+
+    def render(frame: int, lap: Callable[[], float]) -> Any:
+        rendered = []
+        for number in sharer.missing(frame):
+            sharer.render(number)
+            rendered.append(lap())
+        image = sharer.finish(frame)
+        finished = lap()
+        return image, [one + finished for one in rendered]
+
+    return render
+
+
+def _stock(scene: Any, samples: int, scratch: Path) -> Render:
     from generation.bench.stock import open_stock
 
     view = open_stock(scene, samples, scratch / "kubric")
 
-    def render(frame: int) -> UInt8[np.ndarray, "H W 3"]:
+    def render(frame: int, lap: Callable[[], float]) -> Any:
         for file in (scratch / "kubric").rglob("frame_*"):  # it would read all frames that lie there
             file.unlink()
-        return view.render_still(frame)["rgba"][..., :3]
+        return view.render_still(frame)["rgba"][..., :3], [lap()]
 
     return render

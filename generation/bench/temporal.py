@@ -1,4 +1,4 @@
-"""What averaging light over neighbouring frames, along true motion, brings: measured, and not used.
+"""What averaging light over neighbouring frames, along true motion, brings without sub-pixels: measured, and not used.
 
     python -m generation.bench.temporal
 
@@ -175,8 +175,9 @@ def compared(
 def main(config: Config) -> None:
     """Print the nearness to the reference of each form."""
     from generation import families
-    from generation.bench.passes import Passes
     from generation.gate import MOVING_METRES, travelled
+    from generation.passes import Passes
+    from generation.renderer import open_view
     from generation.scene import surfaces
     from vdpm.raycast import triangles_seen
 
@@ -187,7 +188,7 @@ def main(config: Config) -> None:
         triangle = triangles_seen(surfaces(scene), scene.cameras, *size)
         rgb = np.zeros((*triangle.shape, 3), np.uint8)
         clip = Clip(name="temporal", rgb=rgb, triangle=triangle, cameras=scene.cameras, surfaces=surfaces(scene))
-        few = Passes(scene, config.samples, Path(folder))
+        few = Passes(open_view(scene, config.samples), Path(folder))
         known: dict[int, Frame] = {}
         images: dict[str, list[np.ndarray]] = {}
         counts: dict[str, list[float]] = {}
@@ -198,7 +199,7 @@ def main(config: Config) -> None:
             for name, (image, count) in forms.items():
                 images.setdefault(name, []).append(few.seen(image))
                 counts.setdefault(name, []).append(count)
-        many = Passes(scene, config.reference, Path(folder))
+        many = Passes(open_view(scene, config.reference), Path(folder))
         reference = np.stack([many.seen(denoise.frame(many.render(frame)).denoised) for frame in config.frames])
     moves = np.append(travelled(scene) > MOVING_METRES, False)
     moving = moves[np.stack([bodies(clip, frame) for frame in config.frames])]
