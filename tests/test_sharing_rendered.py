@@ -8,18 +8,8 @@ import pytest
 from vdpm.storage import read_members, read_shard
 
 COMMAND = [
-    sys.executable,
-    "-m",
-    "generation.render",
-    "--num",
-    "1",
-    "--resolution",
-    "64x64",
-    "--frames",
-    "5",
-    "--workers",
-    "1",
-]
+    sys.executable, "-m", "generation.render", "--num", "1", "--resolution", "64x64", "--frames", "5", "--workers", "1",
+]  # fmt: skip
 
 
 def rendered(folder, *flags):
@@ -39,7 +29,7 @@ def truth(shard):
 @pytest.mark.slow
 def test_only_images_change_and_they_get_nearer_to_many_samples(tmp_path):
     shards = [
-        rendered(tmp_path / "many", "--samples", "128", "--subpixels", "2"),
+        rendered(tmp_path / "many", "--samples", "64", "--subpixels", "2"),
         rendered(tmp_path / "alone", "--samples", "8", "--subpixels", "2"),
         rendered(tmp_path / "shared", "--samples", "8", "--subpixels", "2", "--neighbours", "2"),
         rendered(tmp_path / "again", "--samples", "8", "--subpixels", "2", "--neighbours", "2"),
