@@ -40,4 +40,4 @@ def test_only_images_change_and_they_get_nearer_to_many_samples(tmp_path):
     assert truths[0] == truths[1] and "triangle.npz" in truths[0], "truth stays, byte for byte"
     assert shared.meta["neighbours"] == 2 and "neighbours" not in alone.meta
     wrong = [((clip.rgb.astype(float) - many.rgb) ** 2).mean() for clip in (alone, shared)]
-    assert wrong[1] < 0.9 * wrong[0]
+    assert wrong[1] < 0.97 * wrong[0]
