@@ -5,8 +5,8 @@ import numpy as np
 from generation.assets import environments
 from generation.scene import Lamp, Light
 
-INDOORS = ("interior", "studio")
-"""Environment maps that no street lies under."""
+INDOORS = ("courtyard", "interior", "studio")
+"""Environment maps that no street lies under; the courtyard has a roof."""
 
 
 def draw_light(rng: np.random.Generator, lamps: tuple[Lamp, ...] = (), outdoors: bool = False) -> Light:
