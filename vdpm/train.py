@@ -56,8 +56,6 @@ class Config:
     """Folder to keep prepared clips in, about 1 MB each at 128 x 128 pixels and 20 frames; may be deleted at any time."""
     threads: int = 0
     """Threads of the CPU for the network; as many as PyTorch chooses by default."""
-    compile: bool = False
-    """Blocks of the network become one graph each (torch.compile), for GPUs: a minute at the start, then faster steps."""
     engine: str = "auto"
     """Under torchrun: ddp, fsdp, or auto: fsdp for `paper`, ddp else."""
     save_every: int = 500
@@ -103,7 +101,7 @@ def main(config: Config) -> None:
 
     from vdpm.training.begin import begin
     from vdpm.training.data import batches
-    from vdpm.training.learner import Learner, compile_blocks
+    from vdpm.training.learner import Learner
     from vdpm.training.loop import Pace, Trainer
     from vdpm.training.parallel import joined
 
@@ -115,8 +113,6 @@ def main(config: Config) -> None:
         if preset.accumulate % place.world:
             preset = replace(preset, accumulate=place.world * -(-preset.accumulate // place.world))
         learner = Learner(begin(config.init, preset.sizes, config.seed), preset)
-        if config.compile:
-            compile_blocks(learner.network)
         engine = "fsdp" if config.engine == "auto" and config.preset == "paper" else "ddp"
         trainer = Trainer(config.out, learner, place, "fsdp" if config.engine == "fsdp" else engine)
         torch.manual_seed(config.seed)

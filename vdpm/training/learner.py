@@ -45,12 +45,6 @@ def blocks(network: Network) -> list[nn.Module]:
     return [module for module in network.modules() if isinstance(module, (Block, ConditionalBlock))]
 
 
-def compile_blocks(network: Network) -> None:
-    """Each block as one graph, which all blocks of its kind share."""
-    for block in blocks(network):
-        block.compile(fullgraph=True)
-
-
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch on a device."""
     moved = {field.name: getattr(batch, field.name) for field in fields(batch)}

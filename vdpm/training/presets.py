@@ -68,7 +68,7 @@ PRESETS = {
         checkpointing=True, frozen_vision=True,
     ),
 }  # fmt: skip
-"""`tiny`: an hour or two of one CPU core, from nothing. `small`: 42 minutes of one H100. `paper`: what V-DPM's paper and configuration say,
+"""`tiny`: an hour or two of one CPU core, from nothing. `small`: 6000 steps of 0.42 s on one H100. `paper`: what V-DPM's paper and configuration say,
 from VGGT-1B: AdamW, base learning rate 1.5e-4, cosine, windows of 5, 9, 13 and 19 frames, camera loss times 5, bfloat16,
 frozen patch embedding; what they leave out (weight decay, betas, warm-up, strides) is ours."""
 
