@@ -15,6 +15,8 @@ from generation.scene import Body
 from vdpm.clip import Cameras
 from vdpm.geometry import rigid
 
+ZOOMS = (28.0, 83.0)
+"""Degrees, if the principal point were in the middle: within 25 to 90 for one up to 5 % of the width beside it."""
 Path3D = Float64[np.ndarray, "T 3"]
 Times = Float64[np.ndarray, " T"]
 Intrinsics = Float64[np.ndarray, "3 3"]
@@ -156,12 +158,15 @@ def handheld(rng: np.random.Generator, K: Intrinsics, times: Times, stage: Stage
 
 
 def zoom(rng: np.random.Generator, K: Intrinsics, times: Times, stage: Stage) -> Cameras:
-    """A tripod shot during which the focal length changes by a factor of 1.3 to 2, in or out."""
-    shot = fixed(rng, K, times, stage)
-    factor = rng.uniform(1.3, 2.0) ** (rng.choice([-1.0, 1.0]) * (_ease(times) - 0.5))
+    """A tripod shot during which the focal length changes by a factor of 1.3 to 2, in or out, about that of the lens or
+    as near it as `ZOOMS` lets both ends be."""
+    shot, factor = fixed(rng, K, times, stage), rng.uniform(1.3, 2.0)
+    shortest, longest = (K[0, 2] / np.tan(np.radians(fov) / 2) for fov in reversed(ZOOMS))
+    middle = np.clip(K[0, 0], shortest * factor**0.5, longest / factor**0.5)
+    way = middle / K[0, 0] * factor ** (rng.choice([-1.0, 1.0]) * (_ease(times) - 0.5))
     lens = shot.K.copy()
-    lens[:, 0, 0] *= factor
-    lens[:, 1, 1] *= factor
+    lens[:, 0, 0] *= way
+    lens[:, 1, 1] *= way
     return Cameras(K=lens, world_from_camera=shot.world_from_camera)
 
 

@@ -23,7 +23,7 @@ from generation.optics import focus
 from generation.scene import Body, Joint, Optics, Scene, physics, surfaces
 from vdpm.clip import Clip
 
-GENERATOR_VERSION = 5
+GENERATOR_VERSION = 6
 """Raised whenever a change alters the bytes of a clip."""
 ATTEMPTS = 20
 """Scenes drawn for a clip before it counts as failed."""

@@ -6,7 +6,7 @@ without end, and what lands is centimetres deep in the floor; so steps are four 
 The only file that imports the simulator. PyBullet is a global of the process, so a simulation belongs into a worker.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ STEP_RATE = 960
 ROLLING = 0.015
 """Lever of the rolling friction of a thing, as a share of its size."""
 AT_REST_FRAMES, AT_REST = 12, 0.001
-"""What is at rest moves by less than this in so many frames: metres, and parts of a quaternion."""
+"""What is at rest moves by less than this in so many frames, a second: metres, and parts of a quaternion."""
+SETTLE_SECONDS = 4
+"""Given to things by simulators that get them nearly at rest."""
 Region = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Lowest and highest corner, metres."""
 FLOOR = "floor"
@@ -120,9 +122,7 @@ class Simulation:
         long; what moves even then is stopped."""
         for _ in range(3):
             self._go(frames - AT_REST_FRAMES)
-            before = self._poses()
-            self._go(AT_REST_FRAMES)
-            if np.allclose(self._poses(), before, rtol=0.0, atol=AT_REST):
+            if lies_still(lambda: self._go(AT_REST_FRAMES), self._poses):
                 break
         for number in self._moving():
             self._client.resetBaseVelocity(number, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
@@ -189,6 +189,13 @@ class Simulation:
         hit whoever has that number by then; -1 tells it that it is done."""
         self._client.disconnect()
         self._client._client = -1
+
+
+def lies_still(go: Callable[[], None], places: Callable[[], Float64[np.ndarray, "N 7"]]) -> bool:
+    """Whether nothing gets farther than `AT_REST` when a simulation goes on for a while."""
+    before = places()
+    go()
+    return np.allclose(places(), before, rtol=0.0, atol=AT_REST)
 
 
 def _path(poses: list[tuple[tuple[float, ...], tuple[float, ...]]]) -> Float64[np.ndarray, "T 4 4"]:

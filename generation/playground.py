@@ -6,7 +6,7 @@ Kubric's simulator has no joints, so this one speaks to PyBullet itself. PyBulle
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from generation.contacts import Row
 from generation.convex import hulls, write_obj
 from generation.kubric_compat import RedirectStream
-from generation.physics import GRAVITY, ROLLING
+from generation.physics import GRAVITY, ROLLING, SETTLE_SECONDS, lies_still
 from generation.quaternions import matrices, unit
 from generation.scene import Asset
 from vdpm.geometry import invert, rigid
@@ -62,6 +62,11 @@ class Drive:
     def at(self, seconds: float) -> Float64[np.ndarray, " J"]:
         """The targets at a time."""
         return self.centre + self.amplitude * np.sin(2 * np.pi * self.hertz * seconds + self.phase)
+
+    def held(self, seconds: float) -> "Drive":
+        """The joints stay as they are at a time, and nothing rolls."""
+        centre = np.where(self.rolling, 0.0, self.at(seconds))
+        return replace(self, centre=centre, amplitude=np.zeros_like(centre))
 
 
 Link = tuple[int, int]
@@ -167,6 +172,26 @@ class Playground:
         self.client.resetBasePositionAndOrientation(thing, (x, y, 2 * CLEARANCE - low), quaternion)
         return thing
 
+    def settle(self, start: float) -> None:
+        """Let things come to rest, for up to `SETTLE_SECONDS`, among robots that are held as they are at a time."""
+        bases = [self._bolted(robot) for robot in self.drives]
+        going, self.drives = (
+            self.drives,
+            {robot: (joints, drive.held(start), force) for robot, (joints, drive, force) in self.drives.items()},
+        )
+
+        def second() -> None:
+            for _ in range(STEP_RATE):
+                self._drive(start)
+                self.client.stepSimulation()
+
+        for _ in range(SETTLE_SECONDS):
+            if lies_still(second, self._places):
+                break
+        for base in bases:
+            self.client.removeConstraint(base)
+        self.drives = going
+
     def run(self, start: float, frames: int, frame_rate: int) -> Course:
         """Simulate from a time before 0 to the last frame, and half a frame on."""
         per_frame = STEP_RATE // frame_rate
@@ -234,6 +259,19 @@ class Playground:
     def parent(self, link: Link) -> Link:
         """The link that a link hangs on."""
         return link[0], self.client.getJointInfo(*link)[16]
+
+    def _bolted(self, robot: int) -> int:
+        """Hold the base of a robot where it is; the number of what holds it."""
+        at, turn = self.client.getBasePositionAndOrientation(robot)
+        nowhere = (0.0, 0.0, 0.0)
+        return self.client.createConstraint(
+            robot, -1, -1, -1, pybullet.JOINT_FIXED, nowhere, nowhere, at, childFrameOrientation=turn
+        )
+
+    def _places(self) -> Float64[np.ndarray, "N 7"]:
+        """Positions and quaternions of the bases of everything."""
+        places = [self.client.getBasePositionAndOrientation(body) for body in self._bodies()]
+        return np.array([position + turn for position, turn in places], np.float64)
 
     def _bodies(self) -> list[int]:
         return [self.client.getBodyUniqueId(number) for number in range(self.client.getNumBodies())]

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from generation.contacts import Row, Touching, gather
 from generation.convex import hulls, write_obj
 from generation.kubric_compat import RedirectStream
-from generation.physics import FLOOR, GRAVITY, ROLLING
+from generation.physics import FLOOR, GRAVITY, ROLLING, SETTLE_SECONDS, lies_still
 from generation.scene import Asset
 from generation.softshapes import Faces, Tetrahedra, Vertices, stretch, volumes
 from vdpm.geometry import rigid
@@ -119,6 +119,21 @@ class SoftWorld:
         self.rigid.append(number)
         self.names[number] = name
 
+    def settle(self) -> list[Float64[np.ndarray, "4 4"]]:
+        """Let the rigid things come to rest in this world, before there are soft ones: world_from_body then."""
+        self._call("setTimeStep", 1 / CLOTH_STEP_RATE)
+
+        def second() -> None:
+            for _ in range(CLOTH_STEP_RATE):
+                self._call("stepSimulation")
+
+        for _ in range(SETTLE_SECONDS):
+            if lies_still(second, self._places):
+                break
+        for number in self.rigid:
+            self._call("resetBaseVelocity", number, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+        return [self._pose(number) for number in self.rigid]
+
     def add_soft(self, thing: Soft, velocity: Float64[np.ndarray, " 3"]) -> None:
         """Put a soft thing where its vertices are, in the world, with a velocity (m/s)."""
         path = self.scratch / f"soft_{len(self.soft):03d}"
@@ -214,6 +229,11 @@ class SoftWorld:
     def _pose(self, number: int) -> Float64[np.ndarray, "4 4"]:
         position, xyzw = self._call("getBasePositionAndOrientation", number)
         return rigid(Rotation.from_quat(xyzw).as_matrix(), np.array(position))
+
+    def _places(self) -> Float64[np.ndarray, "N 7"]:
+        """Positions and quaternions of the rigid things."""
+        places = [self._call("getBasePositionAndOrientation", number) for number in self.rigid]
+        return np.array([position + turn for position, turn in places], np.float64).reshape(-1, 7)
 
     def _vertices(self, number: int) -> Vertices:
         _, vertices = self._call("getMeshData", number, -1, flags=pybullet.MESH_DATA_SIMULATION_MESH)

@@ -1,15 +1,16 @@
 """What the family `soft` drops: cloths and jellies, from numbers to bodies."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
 from generation import assets, materials
+from generation.contacts import Touching
 from generation.scene import Asset, Body, Material, Mesh, Pattern
-from generation.softbody import FRICTION, JELLY_MARGIN, SPRING_RATE, Cloth, Jelly, Motion, Soft, strain
+from generation.softbody import FRICTION, JELLY_MARGIN, SPRING_RATE, Cloth, Jelly, Motion, Soft, SoftWorld, strain
 from generation.softshapes import (
     Faces,
     Vertices,
@@ -125,6 +126,35 @@ def jelly(rng: np.random.Generator, look: np.random.Generator, props: list[Body]
         velocity=np.append(-vertices.mean(axis=0)[:2] * rng.uniform(0.0, 1.5), rng.uniform(-1.0, 1.0)),
         facts={"role": "soft", "shear": shear},
     )
+
+
+def settled(world: SoftWorld, props: list[Body]) -> list[Body]:
+    """The props put into a world in which they then lie still."""
+    for prop in props:
+        world.add_rigid(prop.asset, float(prop.facts["mass"]), prop.world_from_body[0], prop.name)
+    return [
+        replace(prop, world_from_body=np.tile(pose, (len(prop.world_from_body), 1, 1)))
+        for prop, pose in zip(props, world.settle(), strict=True)
+    ]
+
+
+def simulated(
+    world: SoftWorld, props: list[Body], things: list[SoftThing], frames: int, frame_rate: int
+) -> tuple[tuple[Body, ...], Touching]:
+    """The props and the soft things, with their paths, and what the props touch."""
+    for thing in things:
+        world.add_soft(thing.soft, thing.velocity)
+    course = world.run(frames, frame_rate)
+    facts = {"friction": FRICTION, "restitution": 0.0}
+    moved = [
+        replace(prop, world_from_body=path, velocity=velocity, facts=prop.facts | facts)
+        for prop, path, velocity in zip(props, course.paths, course.velocities, strict=True)
+    ]
+    soft = [
+        thing.body(motion, f"soft_{number:02d}")
+        for number, (thing, motion) in enumerate(zip(things, course.motions, strict=True))
+    ]
+    return (*moved, *soft), course.touching
 
 
 def padded(motion: Motion, faces: Faces) -> Motion:

@@ -57,7 +57,8 @@ class Workshop:
         self.things.append((self.playground.drop(asset, DENSITY, x, y, turn), asset))
 
     def bodies(self, look: np.random.Generator, frames: int, frame_rate: int) -> tuple[Body, ...]:
-        """Simulate: the links of the robots, then the things."""
+        """Simulate, once the things lie still: the links of the robots, then the things."""
+        self.playground.settle(-WARM_UP_SECONDS)
         course = self.playground.run(-WARM_UP_SECONDS, frames, frame_rate)
         names = {(self.playground.floor, -1): FLOOR}
         found: list[Body] = []

@@ -135,6 +135,21 @@ def test_a_dropped_box_comes_to_rest_on_the_floor(playground):
     np.testing.assert_allclose(path[:, 2, 3], -box.mesh.vertices[:, 2].min(), atol=0.01)
 
 
+def test_things_lie_still_before_robots_begin():
+    """A ring that comes down on its side would rock through the first second; the dog neither walks nor falls meanwhile."""
+    workshop, rng = Workshop(), np.random.default_rng(5)
+    workshop.add_robot(rng, "a1")
+    playground, (robot, _, _) = workshop.playground, workshop.robots[0]
+    thing = playground.drop(procedural("torus", 0), 100.0, 2.0, 1.5, (0.4, 0.1, 0.2, 0.9))
+    before = playground.poses()[robot, -1]
+    playground.settle(-WARM_UP_SECONDS)
+    np.testing.assert_allclose(playground.poses()[robot, -1], before, atol=2e-3)
+    assert np.abs(playground.speeds()[thing, -1]).max() < 1e-2
+    path = playground.run(-WARM_UP_SECONDS, frames=7, frame_rate=12).paths[thing, -1]
+    playground.close()
+    assert np.ptp(path, axis=0).max() < 1e-3
+
+
 def test_robots_and_things_start_apart():
     workshop, rng = Workshop(), np.random.default_rng(4)
     for _ in range(3):

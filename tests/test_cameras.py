@@ -97,6 +97,16 @@ def test_a_random_lens_has_the_field_of_view_and_shift_asked_for():
         assert lens[0, 0] == lens[1, 1] and abs(lens[0, 2] - 100) <= 10 and abs(lens[1, 2] - 50) <= 10
 
 
+def test_zooming_stays_within_the_fields_of_view_of_lenses():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        lens = cameras.random_lens(rng, 200, 100, fov_degrees=(25, 90), shift=0.05)
+        focal = cameras.zoom(rng, lens, TIMES, STAGE).K[:, 0, 0]
+        assert 1.29 < focal.max() / focal.min() < 2.01
+        views = np.degrees(2 * np.arctan(100 / focal))
+        assert views.min() >= 25 and views.max() <= 90
+
+
 def test_driving_goes_forward():
     shot = cameras.drive(np.random.default_rng(0), K, TIMES, lane=-2.0)
     speed = np.diff(shot.world_from_camera[:, 0, 3]) * 12

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import trimesh
+from scipy.spatial.transform import Rotation
 
 from generation import assets, materials, softbody
 from generation.scene import Body
@@ -126,6 +127,20 @@ def test_free_fall_follows_gravity(draped):
 def test_a_start_velocity_is_kept_in_the_air(tmp_path):
     _, motion = drop(tmp_path, napkin(2.0), 3, velocity=(1.0, -2.0, 0.5), on_box=False)
     np.testing.assert_allclose((motion[2] - motion[0]).mean(axis=0)[:2], np.array([1.0, -2.0]) * 2 / 12, atol=1e-3)
+
+
+def test_rigid_things_lie_still_before_anything_soft_comes(tmp_path):
+    """A box set down on an edge falls over first, and does not move in the clip."""
+    world = SoftWorld(tmp_path)
+    try:
+        tilted = Rotation.from_euler("x", 30, degrees=True).as_matrix()
+        world.add_rigid(block(), 30.0, rigid(tilted, np.array([0.0, 0.0, 0.5])), "block")
+        (still,) = world.settle()
+        path = world.run(7, 12).paths[0]
+    finally:
+        world.close()
+    assert still[2, 3] == pytest.approx(BOX[2] / 2, abs=1e-3)
+    np.testing.assert_allclose(path, np.tile(still, (7, 1, 1)), atol=1e-4)
 
 
 def test_cloth_rests_on_the_box_without_cutting_it_or_the_floor(draped):

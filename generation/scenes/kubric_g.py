@@ -2,7 +2,7 @@
 
 DPM (Sucar et al. 2025) says of its set: complex camera trajectories, dynamic objects, random intrinsics; the recipe was
 never published. This is ours: 2-6 things lie about; 8-16 start anywhere up to 5 m high with 1 to 7 m/s, on the whole
-towards the middle, and up to 8 rad/s of spin; sizes of 0.5 to 2.5 m. The camera is at 5 to 9.5 m, with 35 to 85 degrees of
+towards the middle, and up to 8 rad/s of spin; sizes of 0.5 to 2.5 m. The camera is at 5 to 9.5 m, with 25 to 90 degrees of
 view and the principal point up to 5 % off: in 90 % of the clips one of orbit, spline, handheld, dolly, linear and pan, each
 15 %; in 4 % on a tripod (fixed), in 4 % it zooms, in 2 % it jumps.
 """
@@ -42,7 +42,7 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         spin=8.0,
     )
     bodies = crowd.bodies(look_rng)
-    K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(35, 85), shift=0.05)
+    K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(25, 90), shift=0.05)
     program = PROGRAMS[int(camera_rng.choice(len(PROGRAMS), p=WEIGHTS))]
     times = np.arange(frames) / FRAME_RATE
     return Scene(

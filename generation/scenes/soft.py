@@ -7,18 +7,17 @@ PyBullet tells no contacts of soft bodies, so the records hold those among rigid
 reaches as far as the simulation keeps others off, and is flat on the floor.
 """
 
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from generation import cameras
-from generation.contacts import Touching
 from generation.crowd import FRAME_RATE, Crowd
 from generation.lights import draw_light
-from generation.scene import Body, Scene
-from generation.softbody import FRICTION, SoftWorld
-from generation.softthings import SoftThing, cloth, jelly
+from generation.scene import Scene
+from generation.softbody import SoftWorld
+from generation.softthings import cloth, jelly, settled, simulated
 
 PROP_REGION = ((-1.6, -1.6, 0.0), (1.6, 1.6, 2.5))
 PROP_SIZES = (0.5, 1.3)
@@ -34,11 +33,13 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
     crowd = Crowd.on_floor(scratch, frames, floor_half_width=40.0)
     crowd.rest(prop_rng, int(prop_rng.integers(3, 7)), PROP_REGION, PROP_SIZES)
     floor, *props = crowd.bodies(look_rng)
-    cloths, jellies = MIXTURES[int(soft_rng.choice(len(MIXTURES), p=WEIGHTS))]
-    things = [cloth(soft_rng, look_rng, props) for _ in range(cloths)]
-    for _ in range(jellies):
-        things.append(jelly(soft_rng, look_rng, props, things))
-    moved, touching = simulate(props, things, frames, scratch)
+    with closing(SoftWorld(scratch)) as world:
+        props = settled(world, props)
+        cloths, jellies = MIXTURES[int(soft_rng.choice(len(MIXTURES), p=WEIGHTS))]
+        things = [cloth(soft_rng, look_rng, props) for _ in range(cloths)]
+        for _ in range(jellies):
+            things.append(jelly(soft_rng, look_rng, props, things))
+        moved, touching = simulated(world, props, things, frames, FRAME_RATE)
     bodies = (floor, *moved)
     K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(40, 65), shift=0.03)
     program = PROGRAMS[int(camera_rng.integers(len(PROGRAMS)))]
@@ -53,28 +54,3 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         frame_rate=FRAME_RATE,
         touching=touching,
     )
-
-
-def simulate(
-    props: list[Body], things: list[SoftThing], frames: int, scratch: Path
-) -> tuple[tuple[Body, ...], Touching]:
-    """The props and the soft things, with their paths, and what the props touch."""
-    world = SoftWorld(scratch)
-    try:
-        for prop in props:
-            world.add_rigid(prop.asset, float(prop.facts["mass"]), prop.world_from_body[0], prop.name)
-        for thing in things:
-            world.add_soft(thing.soft, thing.velocity)
-        course = world.run(frames, FRAME_RATE)
-    finally:
-        world.close()
-    facts = {"friction": FRICTION, "restitution": 0.0}
-    moved = [
-        replace(prop, world_from_body=path, velocity=velocity, facts=prop.facts | facts)
-        for prop, path, velocity in zip(props, course.paths, course.velocities, strict=True)
-    ]
-    soft = [
-        thing.body(motion, f"soft_{number:02d}")
-        for number, (thing, motion) in enumerate(zip(things, course.motions, strict=True))
-    ]
-    return (*moved, *soft), course.touching

@@ -1,6 +1,6 @@
 """Nothing moves but the camera: supervision for static geometry.
 
-12-24 things at rest on the floor, seen by any camera program that travels, 30 to 90 degrees of view.
+12-24 things at rest on the floor, seen by any camera program that travels, 25 to 90 degrees of view.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ def sample(rng: np.random.Generator, frames: int, resolution: tuple[int, int], s
         )
         for body in crowd.bodies(look_rng)
     )
-    K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(30, 90), shift=0.05)
+    K = cameras.random_lens(camera_rng, *resolution, fov_degrees=(25, 90), shift=0.05)
     program = PROGRAMS[int(camera_rng.integers(len(PROGRAMS)))]
     times = np.arange(frames) / FRAME_RATE
     return Scene(
