@@ -74,7 +74,7 @@ def find_method(name: str) -> Method:
     tree = ast.parse(sources[name].read_text(encoding="utf-8"))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     description = (ast.get_docstring(tree) or "").partition("\n")[0]
-    version = _constant(tree, "VERSION")
+    version = _constant(sources[name], tree, "VERSION")
     if not (description and version and functions & {"load", "load_reference"}):
         raise UserError(
             f'method {name!r}: {sources[name]} needs a docstring, VERSION = "1" and load() or load_reference()'
@@ -84,16 +84,22 @@ def find_method(name: str) -> Method:
         version=version,
         description=description,
         reference="load" not in functions,
-        needs=_constant(tree, "NEEDS"),
-        weights=_constant(tree, "WEIGHTS"),
+        needs=_constant(sources[name], tree, "NEEDS"),
+        weights=_constant(sources[name], tree, "WEIGHTS"),
         path=str(sources[name]),
     )
 
 
-def _constant(tree: ast.Module, name: str) -> str:
+def _constant(file: Path, tree: ast.Module, name: str) -> str:
     for node in tree.body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
-            return str(ast.literal_eval(node.value))
+            try:
+                return str(ast.literal_eval(node.value))
+            except ValueError:
+                given = ast.unparse(node.value)
+                raise UserError(
+                    f"{file}: {name} is read without running the file, so {given} has to be a literal"
+                ) from None
     return ""
 
 

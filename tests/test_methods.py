@@ -124,6 +124,12 @@ def test_a_file_that_is_no_method_is_refused(tmp_path: Path, monkeypatch: pytest
         find_method("incomplete")
 
 
+def test_a_version_that_would_have_to_be_computed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    add_method(monkeypatch, tmp_path, "computed", '"""Doc."""\nVERSION = str(7)\ndef load(): ...')
+    with pytest.raises(UserError, match=r"computed.py: VERSION .* so str\(7\) has to be a literal"):
+        find_method("computed")
+
+
 def test_the_registry_imports_nothing_heavy():
     code = "import sys, benchmark.registry as r; [r.find_method(n) for n in r.method_names()]; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
