@@ -47,6 +47,21 @@ def test_a_clip_is_its_setup_its_first_frame_and_the_others():
 
 
 @pytest.mark.slow
+def test_threads_change_no_byte():
+    code = """
+import tempfile
+from pathlib import Path
+from generation.bench.measure import Task, measure, quiet
+task = Task(view="ours", variants=((4, "as we render"), (4, "one thread")), family="street", resolution=(64, 48), length=3, frames=(0, 2), out="")
+with tempfile.TemporaryDirectory() as folder, quiet():
+    two, one = (frames["rgb"] for _, frames in measure(task, Path(folder)))
+assert two.shape == (2, 48, 64, 3) and two.std() > 10 and (one == two).all()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 def test_kubrics_own_view_runs_here_and_the_whole_benchmark(tmp_path):
     """Its hash is the published one; at few samples both views show the same scene."""
     code = (

@@ -3,7 +3,7 @@
     python -m generation.bench
     python -m generation.bench --levers all
 
-Times are CPU seconds, user and system, of all threads: other work on the machine hardly changes them. A clip is the scene's
+Times are CPU seconds, user and system, of all threads; a crowded machine makes them longer. A clip is the scene's
 set-up, its first frame, and the others at their average. Frames between the measured ones are not rendered.
 """
 

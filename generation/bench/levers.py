@@ -43,6 +43,7 @@ LEVERS: dict[str, Callable[[Any], None]] = {
     "2 bounces": _set(max_bounces=2, diffuse_bounces=2, glossy_bounces=2),
     "fast GI after 1": _set(use_fast_gi=True, ao_bounces_render=1),
     "no persistent data": _set(use_persistent_data=False),
+    "one thread": _set(threads=1),
     "tabulated Sobol": _set(sampling_pattern="TABULATED_SOBOL"),
     "guides prefiltered": _set(denoising_prefilter="ACCURATE"),
     "guides not filtered": _set(denoising_prefilter="NONE"),
