@@ -191,6 +191,13 @@ class Simulation:
         self._client._client = -1
 
 
+def come_to_rest(second: Callable[[], None], places: Callable[[], Float64[np.ndarray, "N 7"]]) -> None:
+    """Let a simulation go on second by second until nothing moves, for up to `SETTLE_SECONDS`."""
+    for _ in range(SETTLE_SECONDS):
+        if lies_still(second, places):
+            return
+
+
 def lies_still(go: Callable[[], None], places: Callable[[], Float64[np.ndarray, "N 7"]]) -> bool:
     """Whether nothing gets farther than `AT_REST` when a simulation goes on for a while."""
     before = places()

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from generation.contacts import Row
 from generation.convex import hulls, write_obj
 from generation.kubric_compat import RedirectStream
-from generation.physics import GRAVITY, ROLLING, SETTLE_SECONDS, lies_still
+from generation.physics import GRAVITY, ROLLING, come_to_rest
 from generation.quaternions import matrices, unit
 from generation.scene import Asset
 from vdpm.geometry import invert, rigid
@@ -175,19 +175,15 @@ class Playground:
     def settle(self, start: float) -> None:
         """Let things come to rest, for up to `SETTLE_SECONDS`, among robots that are held as they are at a time."""
         bases = [self._bolted(robot) for robot in self.drives]
-        going, self.drives = (
-            self.drives,
-            {robot: (joints, drive.held(start), force) for robot, (joints, drive, force) in self.drives.items()},
-        )
+        going = self.drives
+        self.drives = {robot: (joints, drive.held(start), force) for robot, (joints, drive, force) in going.items()}
 
         def second() -> None:
             for _ in range(STEP_RATE):
                 self._drive(start)
                 self.client.stepSimulation()
 
-        for _ in range(SETTLE_SECONDS):
-            if lies_still(second, self._places):
-                break
+        come_to_rest(second, self._places)
         for base in bases:
             self.client.removeConstraint(base)
         self.drives = going

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from generation.contacts import Row, Touching, gather
 from generation.convex import hulls, write_obj
 from generation.kubric_compat import RedirectStream
-from generation.physics import FLOOR, GRAVITY, ROLLING, SETTLE_SECONDS, lies_still
+from generation.physics import FLOOR, GRAVITY, ROLLING, come_to_rest
 from generation.scene import Asset
 from generation.softshapes import Faces, Tetrahedra, Vertices, stretch, volumes
 from vdpm.geometry import rigid
@@ -127,9 +127,7 @@ class SoftWorld:
             for _ in range(CLOTH_STEP_RATE):
                 self._call("stepSimulation")
 
-        for _ in range(SETTLE_SECONDS):
-            if lies_still(second, self._places):
-                break
+        come_to_rest(second, self._places)
         for number in self.rigid:
             self._call("resetBaseVelocity", number, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
         return [self._pose(number) for number in self.rigid]

@@ -1,7 +1,8 @@
 """Robots at work: 1-4 arms, quadrupeds and vehicles of pybullet_data move their joints under physics, among a few things.
 
-Things come to rest first. Motors follow random smooth targets within the joints' limits from a second before the first frame. Arms are bolted to the
-floor; the others stand or roll on it, and all of them push what is in their way. Every link is a body.
+Things come to rest first. Motors follow random smooth targets within the joints' limits from a second before the first
+frame. Arms are bolted to the floor; the others stand or roll on it, and all of them push what is in their way. Every
+link is a body.
 """
 
 from pathlib import Path
