@@ -8,6 +8,7 @@ from generation.scene import surfaces
 from tests.tiny import tiny_clip
 from vdpm import derive, exactness
 from vdpm.clip import Clip
+from vdpm.geometry import pixel_centres, rays
 from vdpm.raycast import camera_vertices, first_hits, triangles_seen
 
 FRAMES, HEIGHT, WIDTH = 6, 96, 128
@@ -75,8 +76,8 @@ def test_every_family_is_exact(clip):
 def test_depth_is_the_distance_of_the_hit(clip):
     depth = derive.depth(clip, 0)
     seen = clip.triangle[0] >= 0
-    rays = derive.rays(clip.cameras.K[0], derive.pixel_centres(HEIGHT, WIDTH)[seen])
-    triangle, hit = cast(clip, 0, rays)
+    directions = rays(clip.cameras.K[0], pixel_centres(HEIGHT, WIDTH)[seen])
+    triangle, hit = cast(clip, 0, directions)
     np.testing.assert_array_equal(triangle, clip.triangle[0][seen])
     np.testing.assert_allclose(hit[:, 2], depth[seen], rtol=2e-5)
 

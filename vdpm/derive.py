@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
 
 from vdpm.clip import Clip, Surfaces, Truth
-from vdpm.geometry import invert, pixel_centres, project, rays, transform
+from vdpm.geometry import invert, pixel_centres, project, transform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +72,12 @@ def hits(clip: Clip, frame: int) -> Hits:
     a, b, c = np.moveaxis(_in_view(clip, once, frame, frame), 1, 0)
     normal = np.cross(b - a, c - a)
     area = np.einsum("na,na->n", normal, normal)[:, None]
-    second, third = np.cross(c - a, normal) / area, np.cross(normal, b - a) / area
-    direction = rays(clip.cameras.K[frame], pixel_centres(*seen.shape)[seen])
-    along, weight_b, weight_c = np.einsum("nca,na->cn", np.stack([normal, second, third], axis=1)[which], direction)
-    along = np.einsum("na,na->n", normal, a)[which] / along
-    weight_b = along * weight_b - np.einsum("na,na->n", second, a)[which]
-    weight_c = along * weight_c - np.einsum("na,na->n", third, a)[which]
+    rows = np.stack([normal, np.cross(c - a, normal) / area, np.cross(normal, b - a) / area], axis=1)
+    facing, weight_b, weight_c = _along_rays(rows, which, seen, clip.cameras.K[frame])
+    level, level_b, level_c = _spread(np.einsum("nra,na->nr", rows, a), which)
+    along = level / facing
+    weight_b = along * weight_b - level_b
+    weight_c = along * weight_c - level_c
     weights = np.stack([1.0 - weight_b - weight_c, weight_b, weight_c], axis=-1)
     return Hits(seen=seen, triangle=triangle, weights=weights)
 
@@ -90,6 +90,26 @@ def _once(triangle: Int32[np.ndarray, " N"], count: int) -> tuple[Int32[np.ndarr
     place = np.zeros(count, np.int32)
     place[once] = np.arange(len(once), dtype=np.int32)
     return once, place[triangle]
+
+
+def _spread(values: Float64[np.ndarray, "M *C"], which: Int32[np.ndarray, " N"]) -> Float64[np.ndarray, "*C N"]:
+    """Values of triangles given to pixels, one component after the other: that is how memory likes them."""
+    first = np.ascontiguousarray(np.moveaxis(values, 0, -1))
+    return first.take(which, axis=-1)
+
+
+def _along_rays(
+    rows: Float64[np.ndarray, "M R 3"],
+    which: Int32[np.ndarray, " N"],
+    seen: Bool[np.ndarray, "H W"],
+    K: Float64[np.ndarray, "3 3"],
+) -> Float64[np.ndarray, "R N"]:
+    """Products of the rows of triangles with the rays (z = 1) of their pixels: affine in u and v, so no ray is made."""
+    height, width = seen.shape
+    u = np.broadcast_to(np.arange(width) + 0.5, seen.shape)[seen]
+    v = np.broadcast_to(np.arange(height)[:, None] + 0.5, seen.shape)[seen]
+    of_u, of_v, level = _spread(np.moveaxis(rows @ np.linalg.inv(K), 2, 1), which)
+    return of_u * u + of_v * v + level
 
 
 def _in_view(clip: Clip, triangle: Int32[np.ndarray, " M"], time: int, view: int) -> Float64[np.ndarray, "M 3 3"]:
@@ -111,7 +131,8 @@ def points(clip: Clip, source: Hits, time: int) -> Float64[np.ndarray, "H W 3"]:
 def point_map(clip: Clip, source: Hits, time: int, view: int) -> Float64[np.ndarray, "H W 3"]:
     """P_i(t_j, pi_k): the points of frame i at time j in the frame of camera k."""
     once, which = _once(source.triangle, len(clip.surfaces.faces))
-    return source.image(np.einsum("nc,nca->na", source.weights, _in_view(clip, once, time, view)[which]))
+    posed = _spread(_in_view(clip, once, time, view), which)
+    return source.image(np.einsum("nc,can->na", source.weights, posed))
 
 
 def point_maps(clip: Clip, source: Hits, times: Sequence[int], view: int) -> Float32[np.ndarray, "T H W 3"]:
@@ -152,9 +173,8 @@ def depth(clip: Clip, frame: int) -> Float64[np.ndarray, "H W"]:
     a, b, c = np.moveaxis(_in_view(clip, once, frame, frame), 1, 0)
     normal = np.cross(b - a, c - a)
     inverse = normal / np.einsum("na,na->n", normal, a)[:, None]
-    direction = rays(clip.cameras.K[frame], pixel_centres(*seen.shape)[seen])
     image = np.full(seen.shape, np.nan)
-    image[seen] = 1.0 / np.einsum("na,na->n", inverse[which], direction)
+    image[seen] = 1.0 / _along_rays(inverse[:, None], which, seen, clip.cameras.K[frame])[0]
     return image
 
 
