@@ -7,9 +7,12 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from generation.denoiser import denoise
+from generation.edges import composed
+from generation.lowpass import Bodies
 from generation.passes import ALBEDO, COLOUR, NORMAL, Passes
+from generation.restoring import restored
 from generation.scene import Scene, surfaces
-from generation.sharing import Frame, frame_of, restored, shared, window
+from generation.sharing import Frame, frame_of, shared, window
 from generation.subpixels import shrink
 from generation.view import BlenderView
 from vdpm.clip import Clip
@@ -17,6 +20,9 @@ from vdpm.raycast import triangles_seen
 
 MIRROR = 0.5, 0.25
 """From this metallic share on, and up to this roughness, what a surface shows is not its own light."""
+
+SKY_ROWS = 64
+"""Of sub-pixels: at least so many above the first body are denoised with it."""
 
 
 class Sharer:
@@ -42,12 +48,16 @@ class Sharer:
     def finish(self, frame: int) -> UInt8[np.ndarray, "H W 3"]:
         """The image of a frame of whose window none is missing.
 
-        Denoised bottom up, as Blender does it, which is nearer to the truth by 0.1 dB than top down (generation/bench).
+        Denoised bottom up, as Blender does it, which is nearer to the truth by 0.1 dB than top down (generation/bench), and
+        without the sky above it all, which has no noise.
         """
         here = self.frames[frame]
         noisy = shared(self.clip, frame, self.frames, self.shares)
-        clean = denoise(noisy[::-1], here.albedo[::-1], here.normal[::-1])[::-1]
-        return self.passes.seen(shrink(restored(clean, noisy, here), self.passes.view.subpixels))
+        rows, clean = below_the_sky(here.body), noisy.copy()
+        clean[rows] = denoise(*(image[rows][::-1] for image in (noisy, here.albedo, here.normal)))[::-1]
+        whole = restored(clean, noisy, here.albedo, here.body)
+        whole = composed(self.clip, frame, here.body, whole)
+        return self.passes.seen(shrink(whole, self.passes.view.subpixels))
 
     def image(self, frame: int) -> UInt8[np.ndarray, "H W 3"]:
         """Render what is missing, and finish."""
@@ -63,6 +73,14 @@ def fine_clip(scene: Scene, subpixels: int) -> Clip:
     triangle = triangles_seen(surfaces(scene), cameras, height, width)
     rgb = np.broadcast_to(np.uint8(0), (*triangle.shape, 3))
     return Clip(name="fine", rgb=rgb, triangle=triangle, cameras=cameras, surfaces=surfaces(scene))
+
+
+def below_the_sky(body: Bodies) -> slice:
+    """The rows down from the first that shows a body, and some above. Of few different numbers: a denoiser sets itself up for
+    each."""
+    shown = np.flatnonzero((body >= 0).any(axis=1))
+    first = shown[0] - SKY_ROWS if len(shown) else 0
+    return slice(max(0, first // SKY_ROWS * SKY_ROWS), None)
 
 
 def staying(scene: Scene) -> Bool[np.ndarray, " B"]:

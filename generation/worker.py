@@ -46,6 +46,10 @@ class Lost:
     tries: int = TRIES
 
 
+ONE_CORE = {"OPENBLAS_NUM_THREADS": "1"}
+"""A worker has one core: numpy's small products gain nothing from threads, whose waiting costs CPU time."""
+
+
 class Worker:
     """Makes one clip after the other in a child process, a fresh one whenever the last died, grew or aged."""
 
@@ -144,6 +148,7 @@ class Worker:
             # Kubric keeps a lock. When a worker is ended abruptly, Python frees it and would report so.
             environment = {
                 **os.environ,
+                **ONE_CORE,
                 "TMPDIR": str(self.scratch),
                 "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
             }

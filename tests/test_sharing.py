@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from generation.sharing import ENOUGH, Frame, blurred, frame_of, landing, restored, shared, window
+from generation.lowpass import blurred, smooth
+from generation.restoring import ENOUGH, contrast, restored
+from generation.sharing import frame_of, landing, once, shared, window
 from tests.tiny import tiny_clip
 from vdpm.clip import Seen
 from vdpm.derive import bodies, hits
@@ -40,7 +42,8 @@ def test_windows_have_the_same_number_of_frames_wherever_there_are_enough():
 def test_points_land_where_rays_say_that_they_are_seen(clip):
     """Against `visibility`, which casts a ray to each point: the same, but at silhouettes and the rim of the other frame."""
     frames, source = noisy_frames(clip), hits(clip, 0)
-    row, column, same = landing(clip, source, frames[0], frames[2], 2)
+    place, same = landing(clip, source, frames[0], frames[2], 2)
+    row, column = np.divmod(place, place.shape[1])
     oracle = visibility(clip, source, 2)
     body = bodies(clip, 2)
     inner = (minimum_filter(body, 3) == maximum_filter(body, 3))[row, column]
@@ -50,7 +53,7 @@ def test_points_land_where_rays_say_that_they_are_seen(clip):
     assert (visible & inner).mean() > 0.2 and (same == visible)[inner].mean() > 0.99
     assert not same[source.seen & (oracle == Seen.OUTSIDE)].any()
     assert (bodies(clip, 2)[row, column] == bodies(clip, 0))[same].all()
-    row, column, same = landing(clip, source, frames[1], frames[1], 1)
+    _, same = landing(clip, source, frames[1], frames[1], 1)
     assert not same.all(), "points of frame 0 are elsewhere in frame 1"
 
 
@@ -58,7 +61,7 @@ def test_noise_goes_down_as_the_number_of_frames_says(clip):
     frames = noisy_frames(clip)
     source, seen = hits(clip, 1), np.ones(clip.rgb.shape[1:3], bool)
     for other in (0, 2):
-        seen &= landing(clip, source, frames[1], frames[other], other)[2]
+        seen &= landing(clip, source, frames[1], frames[other], other)[1]
     light = shared(clip, 1, frames, everything(clip)) / 0.52
     assert seen.mean() > 0.2
     assert light[seen].std() == pytest.approx(NOISE / np.sqrt(3), rel=0.2)
@@ -74,9 +77,22 @@ def test_other_light_is_not_taken_and_nothing_of_what_is_glass(clip):
     np.testing.assert_allclose(none, alone, rtol=1e-5)
 
 
-def test_what_the_denoiser_took_away_is_given_back_as_far_as_it_follows_the_albedo():
-    """Contrast of a texture that was halved, under noise: back, but for its mean. Small bodies and single bright paths: no
-    change."""
+def test_no_place_is_taken_twice():
+    """Twice as large here as there: one in four has it. As large as there: all have."""
+    row, column = np.mgrid[:8, :12]
+    own, halved = row * 12 + column, row // 2 * 12 + column // 2
+    all_of_it = np.ones(row.shape, bool)
+    assert once(own, all_of_it).all()
+    kept = once(halved, all_of_it)
+    assert kept.reshape(4, 2, 6, 2).sum(axis=(1, 3)).tolist() == np.ones((4, 6)).tolist()
+    some = np.random.default_rng(0).random(row.shape) < 0.4
+    kept = once(halved, some)
+    assert not (kept & ~some).any()
+    np.testing.assert_array_equal(kept.reshape(4, 2, 6, 2).sum(axis=(1, 3)), some.reshape(4, 2, 6, 2).any(axis=(1, 3)))
+
+
+def textured():
+    """A texture, the same at half its contrast, and the texture under noise; a large body and a small one."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:96, :96]
     texture = np.where((x // 12 + y // 12) % 2, 0.7, 0.3)[..., None].repeat(3, axis=-1).astype(np.float32)
@@ -85,22 +101,50 @@ def test_what_the_denoiser_took_away_is_given_back_as_far_as_it_follows_the_albe
     body = np.zeros((96, 96), np.int32)
     body[:20, :20] = 1
     assert (body == 1).sum() < ENOUGH < (body == 0).sum()
-    level = texture[..., 0]
-    frame = Frame(light=noisy, albedo=texture, normal=noisy, level=level, body=body, nearest=level, farthest=level)
-    back = restored(wrong, noisy, frame)
-    np.testing.assert_array_equal(back[:20, :20], wrong[:20, :20])
-    large = body == 0
+    return texture, wrong, noisy, body
+
+
+def test_what_the_denoiser_took_away_is_given_back_as_far_as_it_follows_the_albedo():
+    """Contrast of a texture that was halved, under noise: back, but for its mean. Small bodies and single bright paths: no
+    change."""
+    texture, wrong, noisy, body = textured()
+    given = contrast(wrong, noisy, texture, body)
+    assert not given[:20, :20].any()
+    back, large = wrong * (1 + given), body == 0
     assert np.abs(back - texture)[large].mean() < 0.03 < 0.09 < np.abs(wrong - texture)[large].mean()
     noisy[60, 60] = 1e6
-    assert np.abs(restored(wrong, noisy, frame) - back).max() < 0.02
+    assert np.abs(wrong * (1 + contrast(wrong, noisy, texture, body)) - back).max() < 0.02
+
+
+def test_brightness_that_was_taken_comes_back_but_a_single_bright_path_hardly():
+    texture, _, noisy, body = textured()
+    dark = 0.9 * texture
+    back = restored(dark, noisy, texture, body)
+    assert (back / dark).mean() == pytest.approx(1 / 0.9, abs=0.02)
+    noisy[60, 60] = 1e6
+    assert np.abs(restored(dark, noisy, texture, body) / back - 1).max() < 0.01
+
+
+def test_of_noise_alone_little_counts_as_smooth_and_of_a_slope_all():
+    rng = np.random.default_rng(0)
+    light, body = np.ones((256, 256, 3), np.float32), np.zeros((256, 256), np.int32)
+    inner = (slice(48, -48), slice(48, -48))
+    noise = (0.3 * rng.standard_normal(light.shape)).astype(np.float32)
+    plain = 0.3 / np.sqrt(4 * np.pi) / 16
+    assert smooth(noise, light, body)[inner].std() < 0.7 * plain, "a Gaussian alone would leave more"
+    slope = np.broadcast_to(np.linspace(-0.5, 0.5, 256, dtype=np.float32)[:, None], light.shape)
+    np.testing.assert_allclose(smooth(slope + noise, light, body)[inner], slope[inner], atol=0.03)
+    two = (np.arange(256) >= 128) + np.zeros((256, 1), np.int32)
+    step = np.where(two, 0.5, -0.5)[..., None].repeat(3, axis=-1).astype(np.float32)
+    np.testing.assert_allclose(smooth(step, light, two), step, atol=0.02, err_msg="each body by itself")
 
 
 def test_a_blur_keeps_what_is_constant_and_the_sum():
-    image = np.full((33, 50, 2), 3.0, np.float32)
-    np.testing.assert_allclose(blurred(image)[:16, :24], 3.0, atol=0.3)
+    image = np.full((32, 48, 2), 3.0, np.float32)
+    np.testing.assert_allclose(blurred(image), 3.0, atol=0.01)
     spot = np.zeros((256, 256, 1), np.float32)
-    spot[128, 128] = 1.0
+    spot[128:132, 128:132] = 1.0
     spread = blurred(spot)[..., 0]
     assert spread.sum() == pytest.approx(1.0, abs=1e-3)
-    place = np.arange(256) - 127.5
+    place = 4 * np.arange(64) + 2 - 130.0
     assert np.sqrt((spread.sum(axis=0) * place**2).sum()) == pytest.approx(16, rel=0.05)

@@ -130,9 +130,14 @@ def points(clip: Clip, source: Hits, time: int) -> Float64[np.ndarray, "H W 3"]:
 
 def point_map(clip: Clip, source: Hits, time: int, view: int) -> Float64[np.ndarray, "H W 3"]:
     """P_i(t_j, pi_k): the points of frame i at time j in the frame of camera k."""
+    return source.image(points_in_view(clip, source, time, view).T)
+
+
+def points_in_view(clip: Clip, source: Hits, time: int, view: int) -> Float64[np.ndarray, "3 N"]:
+    """Of the seen pixels of a frame, in row-major order: their points at a time in the frame of a camera."""
     once, which = _once(source.triangle, len(clip.surfaces.faces))
     posed = _spread(_in_view(clip, once, time, view), which)
-    return source.image(np.einsum("nc,can->na", source.weights, posed))
+    return np.einsum("nc,can->an", source.weights, posed)
 
 
 def point_maps(clip: Clip, source: Hits, times: Sequence[int], view: int) -> Float32[np.ndarray, "T H W 3"]:

@@ -8,6 +8,7 @@ set-up, its first frame, and the others at their average. Frames between the mea
 """
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import tyro
 from generation.bench.levers import LEVERS, STOCK_SAMPLES
 from generation.bench.measure import Cost, Task
 from generation.bench.quality import psnr, ssim
+from generation.worker import ONE_CORE
 from vdpm.errors import UserError, run_command, unknown
 from vdpm.files import replacing
 
@@ -112,7 +114,7 @@ def measured(task: Task) -> list[tuple[Cost, dict[str, np.ndarray]]]:
 def _measured(task: Task) -> list[Cost]:
     done = subprocess.run(
         [sys.executable, "-m", "generation.bench.measuring"], input=json.dumps(asdict(task)), stdout=subprocess.PIPE,
-        text=True, check=False,
+        text=True, check=False, env={**os.environ, **ONE_CORE},
     )  # fmt: skip
     if done.returncode:
         raise UserError(f"the view {task.view!r} ended with status {done.returncode}; its message is above")
