@@ -1,5 +1,7 @@
 """What a denoiser took besides noise, given back to its image: the contrast of textures, and light that is smooth."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float32
 from scipy.ndimage import uniform_filter
@@ -33,7 +35,8 @@ def contrast(denoised: Image, noisy: Image, albedo: Image, body: Bodies) -> Imag
 def _fitted(image: Image, guide: Float32[np.ndarray, "H W 1"], weight: Float32[np.ndarray, "H W 1"]) -> Image:
     """Coefficients are those of blocks (He and Sun 2015)."""
     values = np.concatenate([guide, guide**2, image, guide * image, np.ones_like(guide)], axis=-1) * weight
-    mean = uniform_filter(blocks(values), (AROUND, AROUND, 1))
+    size: Any = (AROUND, AROUND, 1)
+    mean = uniform_filter(blocks(values), size)
     mean /= np.maximum(mean[..., 8:], 1e-4)
     middle = mean[..., :1]
     slope = (mean[..., 5:8] - middle * mean[..., 2:5]) / (mean[..., 1:2] - middle**2 + FLAT)

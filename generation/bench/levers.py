@@ -53,6 +53,7 @@ LEVERS: dict[str, Callable[[Any], None]] = {
     "2 x 2 sub-pixels": _set(),
     "2 x 2 sub-pixels, guides prefiltered": _set(denoising_prefilter="ACCURATE"),
     "2 x 2 sub-pixels, light of 5 frames": _set(),
+    "2 x 2 sub-pixels, light of 5 frames, no light tree": _set(use_light_tree=False),
     "3 x 3 sub-pixels": _set(),
     "denoiser balanced": _set(denoising_quality="BALANCED"),
     "denoiser fast": _set(denoising_quality="FAST"),
@@ -63,8 +64,9 @@ SUBPIXELS = {
     "2 x 2 sub-pixels": 2,
     "2 x 2 sub-pixels, guides prefiltered": 2,
     "2 x 2 sub-pixels, light of 5 frames": 2,
+    "2 x 2 sub-pixels, light of 5 frames, no light tree": 2,
     "3 x 3 sub-pixels": 3,
 }
 """Levers that render more than one sub-pixel to a pixel, at the same number of samples per pixel."""
-SHARES = {"2 x 2 sub-pixels, light of 5 frames": 2}
+SHARES = {"2 x 2 sub-pixels, light of 5 frames": 2, "2 x 2 sub-pixels, light of 5 frames, no light tree": 2}
 """Levers that share light with so many frames before and after each."""
