@@ -61,14 +61,14 @@ class Recipe:
     """Share of the things that are of glass. Changes RGB only: truth is that of the first surface met."""
     neighbours: int = 0
     """Frames before and after each that it shares light with. Changes RGB only."""
-    sharing: int = 2
-    """How they do, to be raised when their bytes change; says nothing of clips whose frames share no light."""
+    fine: int = 2
+    """How sub-pixels are rendered and share light: to be raised when that changes bytes. Clips without any do not say it."""
 
     def facts(self) -> dict[str, Any]:
         """What clips and their folder say of it. Without sub-pixels, glass or neighbours nothing of them: the bytes of before
         there were any stay."""
-        near = self.neighbours > 0
-        there = {"subpixels": self.subpixels > 1, "glass": self.glass > 0, "neighbours": near, "sharing": near}
+        fine = self.subpixels > 1
+        there = {"subpixels": fine, "glass": self.glass > 0, "neighbours": self.neighbours > 0, "fine": fine}
         return {name: value for name, value in asdict(self).items() if there.get(name, True)}
 
 

@@ -19,15 +19,19 @@ BUMP_PIXELS = 0.1
 def configure(scene: Any) -> None:
     """Settings of Cycles for sub-pixels, on top of those for pixels; generation/bench says what each brings and costs.
 
-    Box filter, for filtering comes later; bounces, caustics and light tree as Blender and Kubric have them, which pixels do
-    without; albedo and normals guide the denoiser as they are, since within a sub-pixel they have next to no noise.
+    Box filter, for filtering comes later; bounces and caustics as Blender and Kubric have them, which pixels do without; albedo
+    and normals guide the denoiser as they are, since within a sub-pixel they have next to no noise.
     """
     cycles = scene.cycles
     cycles.pixel_filter_type, cycles.filter_width = "BOX", 1.0
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 12, 4, 4
     cycles.caustics_reflective = cycles.caustics_refractive = True
-    cycles.use_light_tree = True
     cycles.denoising_prefilter = "NONE"
+
+
+def paths(samples: int, n: int, frame: int) -> int:
+    """Of each of n x n sub-pixels in a frame: where `samples` do not divide evenly, frames take turns with one more."""
+    return (frame + 1) * samples // n**2 - frame * samples // n**2
 
 
 def shrink(image: Float32[np.ndarray, "nH nW C"], n: int) -> Float32[np.ndarray, "H W C"]:

@@ -28,6 +28,8 @@ from vdpm.errors import UserError, run_command, unknown
 from vdpm.files import replacing
 
 US = next(iter(LEVERS))
+STOCK = {US: "", "no light tree": ", no light tree"}
+"""Kubric's view on this Blender, and as on that which it was made for, which had no light tree yet. What is said of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +72,14 @@ def main(config: Config) -> None:
             )  # fmt: skip
             return measured(task)
 
-        kubric = run("kubric", [(STOCK_SAMPLES, US)])
+        stock = [(STOCK_SAMPLES, lever) for lever in STOCK]
+        kubric = run("kubric", stock)
         ours = [(samples, US) for samples in config.samples]
         ours += [(samples, lever) for samples in config.at for lever in chosen(config.levers)]
         results = run("ours", ours)
         reference = run("reference", [(config.reference, US)])[0][1]["rgb"]
-    names = ["Kubric, 64 samples", *(f"{samples} samples, {lever}" for samples, lever in ours)]
+    names = [f"Kubric, {samples} samples{STOCK[lever]}" for samples, lever in stock]
+    names += [f"{samples} samples, {lever}" for samples, lever in ours]
     rows = [
         row(name, *result, reference, config.length) for name, result in zip(names, [*kubric, *results], strict=True)
     ]

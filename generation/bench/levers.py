@@ -36,6 +36,7 @@ LEVERS: dict[str, Callable[[Any], None]] = {
     ),
     "adaptive, noise 0.1": _set(use_adaptive_sampling=True, adaptive_threshold=0.1, adaptive_min_samples=8, samples=64),
     "light tree": _set(use_light_tree=True),
+    "no light tree": _set(use_light_tree=False),
     "12 bounces": _set(max_bounces=12, diffuse_bounces=4, glossy_bounces=4),
     "12 bounces, caustics": _set(
         max_bounces=12, diffuse_bounces=4, glossy_bounces=4, caustics_reflective=True, caustics_refractive=True
@@ -53,7 +54,7 @@ LEVERS: dict[str, Callable[[Any], None]] = {
     "2 x 2 sub-pixels": _set(),
     "2 x 2 sub-pixels, guides prefiltered": _set(denoising_prefilter="ACCURATE"),
     "2 x 2 sub-pixels, light of 5 frames": _set(),
-    "2 x 2 sub-pixels, light of 5 frames, no light tree": _set(use_light_tree=False),
+    "2 x 2 sub-pixels, light of 5 frames, light tree": _set(use_light_tree=True),
     "3 x 3 sub-pixels": _set(),
     "denoiser balanced": _set(denoising_quality="BALANCED"),
     "denoiser fast": _set(denoising_quality="FAST"),
@@ -64,9 +65,9 @@ SUBPIXELS = {
     "2 x 2 sub-pixels": 2,
     "2 x 2 sub-pixels, guides prefiltered": 2,
     "2 x 2 sub-pixels, light of 5 frames": 2,
-    "2 x 2 sub-pixels, light of 5 frames, no light tree": 2,
+    "2 x 2 sub-pixels, light of 5 frames, light tree": 2,
     "3 x 3 sub-pixels": 3,
 }
 """Levers that render more than one sub-pixel to a pixel, at the same number of samples per pixel."""
-SHARES = {"2 x 2 sub-pixels, light of 5 frames": 2, "2 x 2 sub-pixels, light of 5 frames, no light tree": 2}
+SHARES = {"2 x 2 sub-pixels, light of 5 frames": 2, "2 x 2 sub-pixels, light of 5 frames, light tree": 2}
 """Levers that share light with so many frames before and after each."""

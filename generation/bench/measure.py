@@ -23,7 +23,7 @@ class Task:
     view: str
     """"kubric", "ours", or "reference": ours with the bounces and light sampling of Kubric's."""
     variants: tuple[tuple[int, str], ...]
-    """Samples per pixel and a name of `LEVERS`, which Kubric's view does not heed. Memory is that of the first until then."""
+    """Samples per pixel and a name of `LEVERS`. Memory is that of the first until then."""
     family: str = "kubric_f"
     index: int = 0
     resolution: tuple[int, int]
@@ -97,7 +97,7 @@ def measure(task: Task, scratch: Path) -> Iterator[tuple[Cost, dict[str, np.ndar
         clock.lap()
         start = time.monotonic()
         render = (
-            _stock(scene, samples, scratch)
+            _stock(scene, samples, lever, scratch)
             if task.view == "kubric"
             else _ours(scene, samples, lever, task.view == "reference", scratch)
         )
@@ -159,10 +159,11 @@ def _sharing(sharer: Any) -> Render:
     return render
 
 
-def _stock(scene: Any, samples: int, scratch: Path) -> Render:
+def _stock(scene: Any, samples: int, lever: str, scratch: Path) -> Render:
     from generation.bench.stock import open_stock
 
     view = open_stock(scene, samples, scratch / "kubric")
+    LEVERS[lever](view.blender_scene)
 
     def render(frame: int, lap: Callable[[], float]) -> Any:
         for file in (scratch / "kubric").rglob("frame_*"):  # it would read all frames that lie there
