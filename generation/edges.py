@@ -18,7 +18,7 @@ from vdpm.derive import body_of_triangle
 from vdpm.geometry import rays
 from vdpm.raycast import first_hits
 
-RAYS = 8
+RAYS = 16
 """To a sub-pixel."""
 SIDE, WIDTH = 2, 1.0
 """Sub-pixels to either side from which colours are taken, and the standard deviation of their weights."""

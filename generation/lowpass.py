@@ -29,12 +29,10 @@ def smooth(difference: Image, light: Image, body: Bodies) -> Image:
     image = np.clip(difference, -most, most)
     for box, where in places(body, 3 * SMOOTH):
         known, part = where[..., None].astype(np.float32), image[box]
-        power = np.square(part).sum(axis=-1, keepdims=True)
-        spread = blurred(np.concatenate([part, power, np.ones_like(known)], axis=-1) * known)
-        share = np.maximum(spread[..., 4:], 1e-6)
-        found, noise = spread[..., :3] / share, spread[..., 3:4] / share / (4 * np.pi * SMOOTH**2 * share)
-        signal = np.square(found).sum(axis=-1, keepdims=True)
-        result[box][where] = grown(found * signal / np.maximum(signal + DOUBT * noise, 1e-12), known)[where]
+        spread = blurred(np.concatenate([part, np.square(part), np.ones_like(known)], axis=-1) * known)
+        share = np.maximum(spread[..., 6:], 1e-6)
+        found, noise = spread[..., :3] / share, spread[..., 3:6] / (4 * np.pi * SMOOTH**2 * share**2)
+        result[box][where] = grown(found**3 / np.maximum(found**2 + DOUBT * noise, 1e-12), known)[where]
     return result
 
 

@@ -108,9 +108,9 @@ def check(config: Config) -> tuple[list[Id], Recipe]:
         raise UserError(
             f"--resolution {config.resolution}: write WIDTHxHEIGHT, each of 10 to 9999 pixels, as in 256x256"
         )
-    if config.samples < config.subpixels**2:
+    if config.samples % config.subpixels**2:
         raise UserError(
-            f"--samples {config.samples} --subpixels {config.subpixels}: a pixel needs {config.subpixels**2}, one to a sub-pixel"
+            f"--samples {config.samples} --subpixels {config.subpixels}: samples must be a multiple of {config.subpixels**2}"
         )
     if config.subpixels > 1 and config.engine == "eevee":
         raise UserError(f"--subpixels {config.subpixels} --engine eevee: sub-pixels are for cycles, which denoises")

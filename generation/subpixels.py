@@ -29,11 +29,6 @@ def configure(scene: Any) -> None:
     cycles.denoising_prefilter = "NONE"
 
 
-def paths(samples: int, n: int, frame: int) -> int:
-    """Of each of n x n sub-pixels in a frame: where `samples` do not divide evenly, frames take turns with one more."""
-    return (frame + 1) * samples // n**2 - frame * samples // n**2
-
-
 def shrink(image: Float32[np.ndarray, "nH nW C"], n: int) -> Float32[np.ndarray, "H W C"]:
     """Pixels from n x n sub-pixels each, in linear light. Beyond the edge the outermost sub-pixels go on."""
     reach = _reach(n)

@@ -62,13 +62,13 @@ class BlenderView(View):
     ):
         """Resets Blender, which is a global of the process, and links the scene to it.
 
-        `samples` are per pixel, shared among its `subpixels` x `subpixels`, of which there are no more; the shutter is open
-        for a share of the time between frames, half before and half after. Raises `UserError` if the device is not there.
+        `samples` are per pixel, shared among its `subpixels` x `subpixels`; the shutter is open for a share of the time
+        between frames, half before and half after. Raises `UserError` if the device is not there.
         """
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.blender_scene = bpy.context.scene
-        self.samples, self.subpixels = samples, subpixels
-        configure(self.blender_scene, samples)
+        self.subpixels = subpixels
+        configure(self.blender_scene, max(1, samples // subpixels**2))
         if subpixels > 1:
             fine.configure(self.blender_scene)
         devices.apply(self.blender_scene, device)
@@ -101,7 +101,6 @@ class BlenderView(View):
             mesh.update()
         self.blender_scene.frame_set(frame)
         self.blender_scene.cycles.seed = frame * RENDER_SEED_STEP
-        self.blender_scene.cycles.samples = fine.paths(self.samples, self.subpixels, frame)
 
     def _still(self, path: Path) -> None:
         self.blender_scene.render.filepath = str(path)

@@ -120,7 +120,7 @@ def test_the_parent_never_imports_blender_or_the_simulator():
         (["--num", "1", "--workers", "0"], ["--workers 0", "1 or more"]),
         (["--num", "1", "--first", "-5"], ["--first -5", "0 or more"]),
         (["--num", "1", "--samples", "0"], ["--samples 0", "1 or more"]),
-        (["--num", "1", "--samples", "3", "--subpixels", "2"], ["--samples 3", "needs 4"]),
+        (["--num", "1", "--samples", "6", "--subpixels", "2"], ["--samples 6", "multiple of 4"]),
         (["--num", "1", "--neighbours", "2"], ["--neighbours 2", "--subpixels 2"]),
         (["--num", "1", "--executor", "slurm"], ["'slurm'", "local, ray", "generation/executors/"]),
         (["--num", "1", "--device", "tpu"], ["'tpu'", "auto, cpu, optix"]),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.signal.windows import blackmanharris
 
-from generation.subpixels import REACH, kernel, paths, shrink
+from generation.subpixels import REACH, kernel, shrink
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
@@ -20,12 +20,6 @@ def test_the_filter_is_as_wide_as_the_window_that_scipy_knows(n):
     middle = (np.arange(len(weights)) - (len(weights) - 1) / 2) / n
     assert weights.sum() == pytest.approx(1) and (weights >= 0).all() and np.allclose(weights, weights[::-1])
     assert weights @ middle**2 + 1 / (12 * n**2) == pytest.approx(window @ place**2 / window.sum(), rel=1e-6)
-
-
-@pytest.mark.parametrize(("samples", "n"), [(16, 1), (16, 2), (22, 2), (21, 2), (4, 2), (11, 3)])
-def test_frames_share_out_all_paths(samples, n):
-    each = [paths(samples, n, frame) for frame in range(36)]
-    assert sum(each) * n**2 == 36 * samples and max(each) - min(each) == (samples % n**2 > 0)
 
 
 def test_with_many_sub_pixels_the_filter_is_the_window_itself():
