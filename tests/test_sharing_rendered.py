@@ -29,10 +29,10 @@ def truth(shard):
 @pytest.mark.slow
 def test_only_images_change_and_they_get_nearer_to_many_samples(tmp_path):
     shards = [
-        rendered(tmp_path / "many", "--samples", "64", "--subpixels", "2"),
-        rendered(tmp_path / "alone", "--samples", "8", "--subpixels", "2"),
-        rendered(tmp_path / "shared", "--samples", "8", "--subpixels", "2", "--neighbours", "2"),
-        rendered(tmp_path / "again", "--samples", "8", "--subpixels", "2", "--neighbours", "2"),
+        rendered(tmp_path / "many", "--samples", "256", "--subpixels", "2"),
+        rendered(tmp_path / "alone", "--samples", "20", "--subpixels", "2"),
+        rendered(tmp_path / "shared", "--samples", "20", "--subpixels", "2", "--neighbours", "2"),
+        rendered(tmp_path / "again", "--samples", "20", "--subpixels", "2", "--neighbours", "2"),
     ]
     many, alone, shared, again = (next(iter(read_shard(shard))) for shard in shards)
     assert shards[2].read_bytes() == shards[3].read_bytes() and (shared.rgb == again.rgb).all()
