@@ -1,5 +1,5 @@
-"""Silhouettes whose coverage is counted, not drawn by lot: what part of a sub-pixel each body covers, rays to its mesh tell
-exactly, where a handful of light paths is off by a tenth of the contrast.
+"""Silhouettes whose coverage is counted, not drawn by lot: what part of a sub-pixel each body covers, evenly spread rays to the
+meshes tell for less than a handful of light paths, which meet one body or another by chance.
 
 A sub-pixel that several bodies share is composed anew from their colours beside it, as far as those are uniform: where light or
 texture changes from one sub-pixel to the next, what was rendered there is nearer to the truth.

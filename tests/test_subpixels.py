@@ -2,12 +2,23 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.signal.windows import blackmanharris
 
+from generation.dataset import configuration_hash
+from generation.make import Recipe
 from generation.subpixels import REACH, kernel, shrink
+
+
+def test_clips_of_sub_pixels_say_how_those_were_made_and_others_do_not():
+    """So that a folder that was begun with other sub-pixels is refused, and those without any keep their bytes."""
+    recipe = Recipe(seed=0, resolution=(8, 8), frames=2, samples=4)
+    assert "fine" not in recipe.facts() and replace(recipe, subpixels=2).facts()["fine"] == recipe.fine
+    before = replace(recipe, subpixels=2, fine=1)
+    assert configuration_hash(before.facts()) != configuration_hash(replace(before, fine=2).facts())
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
