@@ -80,7 +80,11 @@ def test_a_cache_changes_nothing(tmp_path):
             assert np.array_equal(image < 0, other < 0)
             assert np.array_equal(fresh.corners[image[image >= 0]], kept.corners[other[other >= 0]])
         assert np.array_equal(fresh.world_from_body, kept.world_from_body)
-    assert len(list(tmp_path.iterdir())) == 1
+        assert np.array_equal(fresh.rgb, kept.rgb)
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes().replace(b'"rgb"', b'"red"', 1))
+    with pytest.raises(UserError, match="delete the cache"):  # another version of this package wrote it
+        cache.frames(entry, (3,))
 
 
 def test_workers_share_a_cache(tmp_path):

@@ -40,6 +40,8 @@ class Config:
     """Length of the run; that of the preset by default. The learning rate is planned for it."""
     batch: int = 0
     """Windows that go through the network together; those of the preset by default."""
+    accumulate: int = 0
+    """Batches of a step, over all processes; those of the preset by default. More of smaller ones take less memory."""
     frames: tuple[int, ...] = ()
     """Lengths of windows; those of the preset by default."""
     strides: tuple[int, int] | None = None
@@ -53,7 +55,7 @@ class Config:
     workers: int = 1
     """Processes that make batches, for each process that trains. Has no influence on the result."""
     cache: Path | None = None
-    """Folder to keep prepared clips in, about 1 MB each at 128 x 128 pixels and 20 frames; may be deleted at any time."""
+    """Folder to keep prepared clips in, about 2.5 MB each at 128 x 128 pixels and 20 frames; may be deleted at any time."""
     threads: int = 0
     """Threads of the CPU for the network; as many as PyTorch chooses by default."""
     engine: str = "auto"
@@ -70,7 +72,7 @@ def plan(config: Config) -> "tuple[Preset, DataConfig]":
     from vdpm.training.presets import find_preset
 
     preset = find_preset(config.preset)
-    for name in ("steps", "batch", "lr", "workers", "threads"):
+    for name in ("steps", "batch", "accumulate", "lr", "workers", "threads"):
         if getattr(config, name) < 0:
             raise UserError(f"--{name} {getattr(config, name)}: must not be negative")
     for name in ("save_every", "log_every"):
@@ -80,7 +82,9 @@ def plan(config: Config) -> "tuple[Preset, DataConfig]":
         raise UserError(f"--engine {config.engine}: choose ddp, fsdp or auto")
     if config.strides and not 1 <= config.strides[0] <= config.strides[1]:
         raise UserError(f"--strides {config.strides[0]} {config.strides[1]}: fewest first, and at least 1")
-    asked = {name: getattr(config, name) for name in ("steps", "batch", "frames", "strides", "lr", "only")}
+    asked = {
+        name: getattr(config, name) for name in ("steps", "batch", "accumulate", "frames", "strides", "lr", "only")
+    }
     preset = replace(preset, **{name: value for name, value in asked.items() if value})
     data = DataConfig(
         sources=" ".join(config.data),

@@ -4,11 +4,13 @@ A crop keeps the principal point in the middle, as the pose encoding knows no ot
 of a mirrored world: points, cameras and pixels are mirrored with the images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
+from PIL import Image
 
 from vdpm.training.example import Example
 from vdpm.training.tracing import recolour
@@ -34,6 +36,7 @@ class Crop:
         zoom = self.size / self.side
         return np.diag([zoom, zoom, 1.0]) @ moved
 
+    @lru_cache(maxsize=64)  # noqa: B019 - crops are small; those of a window are mostly equal
     def nearest(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns of the image that the pixel centres of the crop fall on."""
         centres = (np.arange(self.size) + 0.5) * self.side / self.size
@@ -56,6 +59,14 @@ def crop(K: Float64[np.ndarray, "3 3"], height: int, width: int, zoom: float, si
     u, v = K[:2, 2]
     side = 2.0 * zoom * min(u, width - u, v, height - v)
     return Crop(left=float(u - side / 2), top=float(v - side / 2), side=float(side), size=size)
+
+
+def resized(images: UInt8[np.ndarray, "S h w 3"], crops: Sequence[Crop]) -> UInt8[np.ndarray, "S size size 3"]:
+    """The crops of images; each colour is a mean of what it covers."""
+    answer = np.empty((len(crops), crops[0].size, crops[0].size, 3), np.uint8)
+    for place, image, crop in zip(answer, images, crops, strict=True):
+        place[:] = Image.fromarray(image).resize((crop.size, crop.size), Image.Resampling.BILINEAR, box=crop.box)
+    return answer
 
 
 def draw_zoom(rng: np.random.Generator) -> float:
@@ -101,8 +112,8 @@ def mirrored(example: Example) -> Example:
     flip = np.diag([-1.0, 1.0, 1.0, 1.0])
     for points in (example.here, example.there):
         np.negative(points[..., 0], out=points[..., 0])
-    u = example.pixels[..., 0]
-    np.subtract(np.float32(example.images.shape[-1]), u, out=u, where=example.pixels.any(axis=-1))
+    u, v = example.pixels[..., 0], example.pixels[..., 1]
+    np.subtract(np.float32(example.images.shape[-1]), u, out=u, where=(u != 0) | (v != 0))
     turned = {
         name: getattr(example, name)[:, :, ::-1] for name in ("here", "there", "pixels", "valid", "known", "visible")
     }

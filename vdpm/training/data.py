@@ -18,9 +18,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vdpm.errors import UserError
-from vdpm.training import augment, order, procedural, recorded, rendered, shards, windows
-from vdpm.training.example import Example, collate, opened, packed
+from vdpm.training import augment, order, parcel, procedural, recorded, rendered, shards, windows
+from vdpm.training.example import Example, collate, layout, opened, packed
 from vdpm.training.parcel import Parcel
+from vdpm.training.pool import AHEAD, Handed, Pool
 from vdpm.training.prepared import Cache, prepare
 from vdpm.training.remote import fetched, is_remote
 from vdpm.training.sample import Batch
@@ -51,7 +52,7 @@ class DataConfig:
     workers: int = 0
     """Processes that make batches, one thread each; 0 makes them in this one."""
     cache: Path | None = None
-    """Folder to keep prepared clips in, about 1 MB each at 128 x 128 pixels and 20 frames; and shards from addresses."""
+    """Folder to keep prepared clips in, about 2.5 MB each at 128 x 128 pixels and 20 frames; and shards from addresses."""
 
 
 @runtime_checkable
@@ -87,7 +88,7 @@ class Rendered:
         entry = self.entries[clip]
         stored = self.cache.frames(entry, window.frames) if self.cache else prepare(entry, window.frames)
         crops = rendered.crops(stored, augment.draw_zoom(rng), size)
-        images = augment.colours(rng, rendered.images(entry, window, crops))
+        images = augment.colours(rng, augment.resized(stored.rgb, crops))
         return replace(rendered.truth(stored, crops, window, entry.name), images=images)
 
 
@@ -185,11 +186,14 @@ class Parcels:
     """Batches of a stream as workers hand them over."""
 
     def __init__(self, stream: Stream):
+        config = stream.config
         self.stream = stream
+        self.pool = Pool(config.workers, parcel.size(layout(config.batch, max(config.frames), config.size)))
 
-    def __getitem__(self, number: int) -> tuple[Parcel, tuple[str, ...]]:
+    def __getitem__(self, number: int) -> tuple[Handed, tuple[str, ...]]:
         examples = self.stream.examples(number)
-        return packed(examples), tuple(example.name for example in examples)
+        found = self.pool.handed(packed(examples, self.pool.take()))
+        return found, tuple(example.name for example in examples)
 
 
 def batches(config: DataConfig, seed: int, start: int, step: int = 1) -> Iterator[Batch]:
@@ -197,16 +201,18 @@ def batches(config: DataConfig, seed: int, start: int, step: int = 1) -> Iterato
     stream = Stream(config, seed)
     if not config.workers:
         return (stream[number] for number in count(start, step))
+    parcels = Parcels(stream)
     loader = DataLoader(
-        cast("Dataset[tuple[Parcel, tuple[str, ...]]]", Parcels(stream)),
+        cast("Dataset[tuple[Handed | Parcel, tuple[str, ...]]]", parcels),
         batch_size=None,
         sampler=count(start, step),
         num_workers=config.workers,
+        prefetch_factor=AHEAD,
         worker_init_fn=_one_thread,
         collate_fn=_as_it_is,
         pin_memory=torch.cuda.is_available(),
     )
-    return (opened(*item) for item in loader)
+    return (opened(found.copied() if isinstance(found, Handed) else found, names) for found, names in loader)
 
 
 def _as_it_is(item: object) -> object:

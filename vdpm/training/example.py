@@ -4,16 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, UInt8
+from torch import Tensor
 
 from vdpm.geometry import invert
 from vdpm.model import poses
-from vdpm.training.parcel import Parcel, empty
+from vdpm.training import parcel
+from vdpm.training.parcel import Layout, Parcel
 from vdpm.training.sample import MOVING, Batch
-from vdpm.training.tracing import rescale
+from vdpm.training.tracing import Scaled, rescale
 
-MAPS = ("images", "here", "there", "pixels", "stamps", "valid", "known", "visible")
-"""Fields of an example that a batch has as they are, but for their scale."""
+MAPS = ("images", "pixels", "stamps", "valid", "known", "visible")
+"""Fields of an example that a batch has as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,9 @@ class Example:
 
 def collate(examples: list[Example]) -> Batch:
     """Examples at unit mean distance, stacked."""
-    return opened(packed(examples), tuple(example.name for example in examples))
+    count, frames, _, size, _ = (len(examples), *examples[0].images.shape)
+    memory = torch.empty(parcel.size(layout(count, frames, size)), dtype=torch.uint8)
+    return opened(packed(examples, memory), tuple(example.name for example in examples))
 
 
 def opened(found: Parcel, names: tuple[str, ...]) -> Batch:
@@ -51,30 +55,38 @@ def opened(found: Parcel, names: tuple[str, ...]) -> Batch:
     return Batch(names=names, **found.tensors)
 
 
-def packed(examples: list[Example]) -> Parcel:
+def packed(examples: list[Example], memory: UInt8[Tensor, " N"]) -> Parcel:
     """All of a batch but its names, in one piece of memory."""
-    found = empty(_layout(len(examples), examples[0]))
+    frames, _, size, _ = examples[0].images.shape
+    found = Parcel.over(memory, layout(len(examples), frames, size))
     arrays, units = found.arrays, np.ones(len(examples))
     for place, example in enumerate(examples):
         for name in MAPS:
             arrays[name][place] = getattr(example, name)
-        here, there, valid, known = (arrays[name][place] for name in ("here", "there", "valid", "known"))
-        units[place] = rescale(here, there, valid, known, arrays["moving"][place], np.float32(MOVING))
+        scaled = Scaled(*(arrays[name][place] for name in Scaled._fields))
+        units[place] = rescale(example.here, example.there, example.valid, example.known, scaled, np.float32(MOVING))
         arrays["target"][place], arrays["posed"][place] = example.target, example.posed
     arrays["cameras"][:] = _cameras(examples, units)
     return found
 
 
-def _layout(count: int, example: Example) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
-    kinds = {np.dtype(np.float32): torch.float32, np.dtype(bool): torch.bool}
-    maps = {name: getattr(example, name) for name in MAPS}
-    return {
-        **{name: (kinds[values.dtype], (count, *values.shape)) for name, values in maps.items()},
-        "moving": (torch.bool, (count, *example.known.shape)),
-        "cameras": (torch.float32, (count, len(example.K), 9)),
-        "target": (torch.int64, (count,)),
-        "posed": (torch.bool, (count,)),
-    }
+def layout(count: int, frames: int, size: int) -> Layout:
+    """Of so many windows of so many frames."""
+    pixels, real, flag = (count, frames, size, size), torch.float32, torch.bool
+    return (
+        ("images", real, (count, frames, 3, size, size)),
+        ("here", real, (*pixels, 3)),
+        ("there", real, (*pixels, 3)),
+        ("pixels", real, (*pixels, 2)),
+        ("valid", flag, pixels),
+        ("known", flag, pixels),
+        ("moving", flag, pixels),
+        ("visible", flag, pixels),
+        ("stamps", real, (count, frames)),
+        ("cameras", real, (count, frames, 9)),
+        ("target", torch.int64, (count,)),
+        ("posed", flag, (count,)),
+    )
 
 
 def _cameras(examples: list[Example], units: Float64[np.ndarray, " B"]) -> Float64[np.ndarray, "B S 9"]:

@@ -1,6 +1,5 @@
-"""Tensors in one piece of memory, which is what workers hand over: each tensor of its own would cost half a millisecond."""
+"""Tensors in one piece of memory, which is what workers hand over."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -10,10 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
 LINE = 64
 """Bytes that tensors start at multiples of."""
+
+Layout = tuple[tuple[str, torch.dtype, tuple[int, ...]], ...]
+"""Names, types and shapes of tensors, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,12 @@ class Parcel:
     """Named tensors, one after another in `memory`."""
 
     memory: UInt8[Tensor, " N"]
-    layout: tuple[tuple[str, torch.dtype, tuple[int, ...]], ...]
+    layout: Layout
+
+    @classmethod
+    def over(cls, memory: UInt8[Tensor, " M"], layout: Layout) -> "Parcel":
+        """In the beginning of memory that is there."""
+        return cls(memory=memory[: size(layout)], layout=layout)
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
@@ -33,7 +39,7 @@ class Parcel:
         }
 
     def pin_memory(self) -> "Parcel":
-        """In memory that a GPU reads by itself; `DataLoader` asks for it."""
+        """In memory that a GPU reads by itself."""
         return Parcel(memory=self.memory.pin_memory(), layout=self.layout)
 
     @property
@@ -42,17 +48,16 @@ class Parcel:
         return {name: tensor.numpy() for name, tensor in self.tensors.items()}
 
 
-def empty(layout: Mapping[str, tuple[torch.dtype, tuple[int, ...]]]) -> Parcel:
-    """A parcel to be filled; in memory that is shared between processes where a worker of a `DataLoader` asks."""
-    listed = tuple((name, kind, shape) for name, (kind, shape) in layout.items())
-    size = _ends(listed)[-1]
-    if not get_worker_info():
-        return Parcel(memory=torch.empty(size, dtype=torch.uint8), layout=listed)
-    shared = torch.UntypedStorage._new_shared(size)  # as PyTorch's own collation does: nothing is copied later
-    return Parcel(memory=torch.empty(0, dtype=torch.uint8).set_(shared), layout=listed)
+def size(layout: Layout) -> int:
+    """Bytes of a parcel, a multiple of `LINE`."""
+    return _lines(_ends(layout)[-1])
 
 
-def _ends(layout: tuple[tuple[str, torch.dtype, tuple[int, ...]], ...]) -> list[int]:
+def _ends(layout: Layout) -> list[int]:
     sizes = [prod(shape) * kind.itemsize for _, kind, shape in layout]
-    starts = [0, *accumulate(-(-size // LINE) * LINE for size in sizes)]
+    starts = [0, *accumulate(_lines(size) for size in sizes)]
     return [start + size for start, size in zip(starts, sizes, strict=False)]
+
+
+def _lines(size: int) -> int:
+    return -(-size // LINE) * LINE

@@ -1,7 +1,7 @@
-"""What training needs of a clip, and nothing else: the triangles that are seen, with their corners where they are.
+"""What training needs of a clip, and nothing else: images, and the triangles that are seen, with their corners.
 
-Deriving a window from the stored members costs mostly unpacking meshes of which a tenth is ever seen. `prepare` keeps the
-seen part; `Cache` keeps that on disk, uncompressed, so that the next epoch only reads the frames of its windows.
+Deriving a window from the stored members costs mostly unpacking meshes of which a tenth is ever seen, and images. `prepare`
+keeps the seen part; `Cache` keeps that on disk, uncompressed, so that the next epoch only reads the frames of its windows.
 """
 
 import io
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, UInt16
+from jaxtyping import Float32, Float64, Int32, UInt8, UInt16
 
 from vdpm.errors import UserError
 from vdpm.files import replacing
@@ -27,6 +27,7 @@ NOTHING = -1
 class Prepared:
     """S frames of a clip. Conventions: `vdpm.clip`."""
 
+    rgb: UInt8[np.ndarray, "S H W 3"]
     triangle: Int32[np.ndarray, "S H W"]
     """Index into `corners` of what each pixel centre sees, -1 for nothing."""
     corners: Float32[np.ndarray, "F 3 3"]
@@ -41,8 +42,8 @@ class Prepared:
     world_from_camera: Float64[np.ndarray, "S 4 4"]
 
 
-_ARRAYS = ("corners", "body", "soft", "shapes", "world_from_body", "K", "world_from_camera")
-_PER_FRAME = ("shapes", "world_from_body", "K", "world_from_camera", "triangle")
+_ARRAYS = ("corners", "body", "soft", "shapes", "world_from_body", "K", "world_from_camera", "rgb")
+_PER_FRAME = ("shapes", "world_from_body", "K", "world_from_camera", "triangle", "rgb")
 
 
 def prepare(entry: Entry, frames: Sequence[int]) -> Prepared:
@@ -72,6 +73,7 @@ def _prepared(entry: Entry, frames: Sequence[int]) -> Prepared:
         vertices[mesh["deforming"]] = motion["shapes"][frame]
         shapes[place] = vertices[faces[soft]]
     return Prepared(
+        rgb=entry.images(frames),
         triangle=seen,
         corners=mesh["vertices"][faces],
         body=(np.searchsorted(mesh["face_start"], kept, side="right") - 1).astype(np.int32),
@@ -130,12 +132,12 @@ def write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
         file.write(np.ascontiguousarray(array).data)
 
 
-def read_facts(file: BinaryIO) -> dict[str, tuple[str, tuple[int, ...]]]:
+def read_facts(file: io.BufferedReader) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Types and shapes of what `write_arrays` wrote. Raises `ValueError` if it did not."""
     return {name: (kind, tuple(shape)) for name, (kind, shape) in json.loads(file.readline()).items()}
 
 
-def read_arrays(file: BinaryIO, frames: Sequence[int], per_frame: Container[str]) -> dict[str, np.ndarray]:
+def read_arrays(file: io.BufferedReader, frames: Sequence[int], per_frame: Container[str]) -> dict[str, np.ndarray]:
     """What `write_arrays` wrote; some frames of what there is for each frame."""
     answer = {}
     for name, (kind, shape) in read_facts(file).items():
@@ -147,8 +149,10 @@ def read_arrays(file: BinaryIO, frames: Sequence[int], per_frame: Container[str]
     return answer
 
 
-def _read(file: BinaryIO, frames: Sequence[int]) -> Prepared:
+def _read(file: io.BufferedReader, frames: Sequence[int]) -> Prepared:
     arrays = read_arrays(file, frames, _PER_FRAME)
+    if arrays.keys() != {*_ARRAYS, "triangle"}:
+        raise ValueError("written by another version")
     triangle = arrays.pop("triangle")
     wide = triangle.astype(np.int32)
     if triangle.dtype == np.uint16:
@@ -156,12 +160,13 @@ def _read(file: BinaryIO, frames: Sequence[int]) -> Prepared:
     return Prepared(triangle=wide, **arrays)
 
 
-def _frames(file: BinaryIO, frames: Sequence[int], dtype: np.dtype, shape: Sequence[int]) -> np.ndarray:
+def _frames(file: io.BufferedReader, frames: Sequence[int], dtype: np.dtype, shape: Sequence[int]) -> np.ndarray:
     """Some entries of the array that is next in a file, without reading the others."""
-    start, each = file.tell(), prod(shape[1:])
+    start, each = file.tell(), prod(shape[1:]) * dtype.itemsize
     answer = np.empty((len(frames), *shape[1:]), dtype)
     for place, frame in zip(answer, frames, strict=True):
-        file.seek(start + frame * each * dtype.itemsize)
-        place[...] = np.frombuffer(file.read(each * dtype.itemsize), dtype).reshape(shape[1:])
-    file.seek(start + shape[0] * each * dtype.itemsize)
+        file.seek(start + frame * each)
+        if file.readinto(place) != each:
+            raise EOFError("it ends too early")
+    file.seek(start + shape[0] * each)
     return answer

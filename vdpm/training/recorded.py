@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
-from PIL import Image
 
 from vdpm import catalogue
 from vdpm.errors import UserError
@@ -95,17 +94,13 @@ def shrunk(recording: Recording) -> Kept:
     crops = [augment.crop(K, height, width, 1.0, size) for K in recording.K]
     depth = np.full(recording.rgb.shape[:3], np.nan, np.float32) if recording.depth is None else recording.depth
     return Kept(
-        rgb=np.stack([_resized(image, crop) for image, crop in zip(recording.rgb, crops, strict=True)]),
+        rgb=augment.resized(recording.rgb, crops),
         depth=np.stack([_nearest(image, crop) for image, crop in zip(depth, crops, strict=True)]),
         K=np.stack([crop.intrinsics(K) for crop, K in zip(crops, recording.K, strict=True)]),
         world_from_camera=recording.world_from_camera,
         positions=recording.tracks.positions.astype(np.float32),
         visible=recording.tracks.visible,
     )
-
-
-def _resized(image: UInt8[np.ndarray, "h w 3"], crop: augment.Crop) -> UInt8[np.ndarray, "H W 3"]:
-    return np.asarray(Image.fromarray(image).resize((crop.size, crop.size), Image.Resampling.BILINEAR, box=crop.box))
 
 
 def _nearest(image: Float32[np.ndarray, "h w"], crop: augment.Crop) -> Float32[np.ndarray, "H W"]:
@@ -117,13 +112,12 @@ def example(clip: Kept, window: Window, size: int, rng: np.random.Generator, nam
     """A window, coloured and cropped at random, the same crop for all frames."""
     zoom, (_, height, width) = augment.draw_zoom(rng), clip.depth.shape
     crops = [augment.crop(K, height, width, zoom, size) for K in clip.K]
-    images = np.stack([_resized(image, crop) for image, crop in zip(clip.rgb, crops, strict=True)])
     K = np.stack([crop.intrinsics(own) for crop, own in zip(crops, clip.K, strict=True)])
     depth = np.stack([_nearest(image, crop) for image, crop in zip(clip.depth, crops, strict=True)])
     pose = invert(clip.world_from_camera[0]) @ clip.world_from_camera
     return Example(
         name=name,
-        images=augment.colours(rng, images),
+        images=augment.colours(rng, augment.resized(clip.rgb, crops)),
         target=window.target,
         stamps=np.array(window.stamps, np.float32),
         K=K,

@@ -5,15 +5,13 @@ loader can afford; a test holds one against the other.
 """
 
 import numpy as np
-from jaxtyping import Int32, UInt8
-from PIL import Image
+from jaxtyping import Int32
 
 from vdpm.geometry import invert
 from vdpm.training import augment, tracing
 from vdpm.training.augment import Crop
 from vdpm.training.example import Example
 from vdpm.training.prepared import Prepared
-from vdpm.training.shards import Entry
 from vdpm.training.windows import Window
 
 
@@ -21,14 +19,6 @@ def crops(clip: Prepared, zoom: float, size: int) -> list[Crop]:
     """A crop around the principal point for every frame."""
     height, width = clip.triangle.shape[1:]
     return [augment.crop(K, height, width, zoom, size) for K in clip.K]
-
-
-def images(entry: Entry, window: Window, places: list[Crop]) -> UInt8[np.ndarray, "S size size 3"]:
-    """The frames of a window, cropped and resized."""
-    answer = np.empty((len(places), places[0].size, places[0].size, 3), np.uint8)
-    for picture, crop, frame in zip(answer, places, entry.images(window.frames), strict=True):
-        picture[:] = frame.resize((crop.size, crop.size), Image.Resampling.BILINEAR, box=crop.box)
-    return answer
 
 
 def truth(clip: Prepared, places: list[Crop], window: Window, name: str) -> Example:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from vdpm.errors import UserError
@@ -44,11 +45,11 @@ class Entry:
         with self.path.open("rb") as file:
             return {field: _at(file, *self.members[field]) for field in fields}
 
-    def images(self, frames: Sequence[int]) -> list[Image.Image]:
-        """Some frames, not yet decoded."""
+    def images(self, frames: Sequence[int]) -> UInt8[np.ndarray, "S H W 3"]:
+        """Some frames, decoded."""
         fields = [self.rgb[frame] for frame in frames]
         read = self.read(*fields)
-        return [Image.open(io.BytesIO(read[field])) for field in fields]
+        return np.stack([np.asarray(Image.open(io.BytesIO(read[field]))) for field in fields])
 
 
 def load_arrays(data: bytes) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from numba import njit
 SAME_DEPTH = 0.01
 """A point is seen when it is no farther than the surface of its body around it, to this share of its depth."""
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
+compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
 
 class Scene(NamedTuple):
@@ -64,6 +64,14 @@ class Found(NamedTuple):
     visible: np.ndarray
 
 
+class Scaled(NamedTuple):
+    """What `rescale` fills in."""
+
+    here: np.ndarray
+    there: np.ndarray
+    moving: np.ndarray
+
+
 @compiled
 @no_type_check
 def trace(scene, views, found):
@@ -99,12 +107,14 @@ def sweep(scene, views, found, frame, bodies, depths):
                 volume = dot(a, bc)
             rays = views.rays[frame, body]
             ray = onto(rays, column + 0.5, row + 0.5)
-            weights, total = shares(ray, bc, ca, ab)
-            length = volume / total
+            wa, wb, wc = dot(ray, bc), dot(ray, ca), dot(ray, ab)
+            length = volume / (wa + wb + wc)
             point = (eye[0] + length * ray[0], eye[1] + length * ray[1], eye[2] + length * ray[2])
-            if min(weights[0], weights[1], weights[2]) < 0.0:
-                start, _ = shares(onto(rays, views.stored_u[frame, column], views.stored_v[frame, row]), bc, ca, ab)
-                weights = back(start, weights)
+            missed = min(wa, wb, wc) < 0.0 < max(wa, wb, wc)
+            weights = shares(wa, wb, wc) if missed or soft >= 0 else (0.0, 0.0, 0.0)
+            if missed:
+                ray = onto(rays, views.stored_u[frame, column], views.stored_v[frame, row])
+                weights = back(shares(dot(ray, bc), dot(ray, ca), dot(ray, ab)), weights)
                 point = blend(weights, a, b, c, eye)
             here = placed(scene.reference_from_body[frame, body], point)
             there = here
@@ -123,7 +133,8 @@ def sweep(scene, views, found, frame, bodies, depths):
                 bodies[row, column], depths[row, column] = body, z
             if z <= 0.0:
                 continue
-            u, v = x / z, y / z
+            nearness = 1.0 / z
+            u, v = x * nearness, y * nearness
             found.pixels[frame, row, column, 0], found.pixels[frame, row, column, 1] = u, v
             if u >= 0.0 and v >= 0.0 and u < width and v < height:
                 found.visible[frame, row, column] = own or in_sight(u, v, z, body, bodies, depths)
@@ -139,15 +150,14 @@ def corners(scene, number, soft, frame, eye):
 
 @compiled
 @no_type_check
-def shares(ray, bc, ca, ab):
-    """Barycentric weights of where a ray meets the plane of a triangle, and their sum before it is made 1.
+def shares(wa, wb, wc):
+    """Barycentric weights of where a ray meets the plane of a triangle, from weights up to their sum.
 
     With the camera at the origin and corners a, b, c a ray d meets the plane at weights d (b x c), d (c x a), d (a x b) up to
     their sum, by Cramer's rule for [a b c] w = d, and after det [a b c] over that sum of its lengths.
     """
-    wa, wb, wc = dot(ray, bc), dot(ray, ca), dot(ray, ab)
-    total = wa + wb + wc
-    return (wa / total, wb / total, wc / total), total
+    nearness = 1.0 / (wa + wb + wc)
+    return (wa * nearness, wb * nearness, wc * nearness)
 
 
 @compiled
@@ -182,8 +192,8 @@ def in_sight(u, v, z, body, bodies, depths):
 
 @compiled
 @no_type_check
-def rescale(here, there, valid, known, moving, least):
-    """To a unit mean distance of the valid points of `here`, in place; marks what is displaced by more than `least`.
+def rescale(here, there, valid, known, out, least):
+    """Points at a unit mean distance of the valid ones of `here`; marks what is displaced by more than `least`.
 
     Answers what was one unit, 1 where nothing is valid.
     """
@@ -202,11 +212,10 @@ def rescale(here, there, valid, known, moving, least):
             for c in range(width):
                 square = np.float32(0.0)
                 for axis in range(3):
-                    here[f, r, c, axis] *= scale
-                    there[f, r, c, axis] *= scale
-                    step = there[f, r, c, axis] - here[f, r, c, axis]
-                    square += step * step
-                moving[f, r, c] = known[f, r, c] and square > least * least
+                    start, end = scale * here[f, r, c, axis], scale * there[f, r, c, axis]
+                    out.here[f, r, c, axis], out.there[f, r, c, axis] = start, end
+                    square += (end - start) ** 2
+                out.moving[f, r, c] = known[f, r, c] and square > least * least
     return unit
 
 
