@@ -16,6 +16,16 @@ def rays(K: Float[np.ndarray, "3 3"], pixels: Float[np.ndarray, "*N 2"]) -> Floa
     return homogeneous @ np.linalg.inv(K).T
 
 
+def camera_from_pixels(K: Float[np.ndarray, "*M 3 3"]) -> Float64[np.ndarray, "*M 3 3"]:
+    """Inverse of intrinsics without skew: (u, v, 1) to the direction with z = 1. LAPACK would wake up threads for it."""
+    inverse = np.zeros(K.shape)
+    focal, principal = K[..., (0, 1), (0, 1)], K[..., :2, 2]
+    inverse[..., (0, 1), (0, 1)] = 1.0 / focal
+    inverse[..., :2, 2] = -principal / focal
+    inverse[..., 2, 2] = 1.0
+    return inverse
+
+
 def unproject(depth: Float[np.ndarray, "*B H W"], K: Float[np.ndarray, "*B 3 3"]) -> Float64[np.ndarray, "*B H W 3"]:
     """Points in the camera frame from z-depth; NaN depth gives NaN points."""
     uv = pixel_centres(*depth.shape[-2:])

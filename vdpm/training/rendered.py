@@ -7,7 +7,7 @@ loader can afford; a test holds one against the other.
 import numpy as np
 from jaxtyping import Int32
 
-from vdpm.geometry import invert
+from vdpm.geometry import camera_from_pixels, invert
 from vdpm.training import augment, tracing
 from vdpm.training.augment import Crop
 from vdpm.training.example import Example
@@ -71,7 +71,7 @@ def _views(clip: Prepared, places: list[Crop], K: np.ndarray, target: int) -> tr
         stored_v=np.stack([v for v, _ in stored]),
         stored_u=np.stack([u for _, u in stored]),
         eyes=np.ascontiguousarray(body_from_camera[:, :, :3, 3]),
-        rays=body_from_camera[:, :, :3, :3] @ np.linalg.inv(K)[:, None],
+        rays=body_from_camera[:, :, :3, :3] @ camera_from_pixels(K)[:, None],
         onto=K[target] @ (invert(clip.world_from_camera[target]) @ clip.world_from_camera[0])[:3],
         target=target,
     )
