@@ -1,7 +1,7 @@
 """Memory that workers fill and the trainer empties in turns: of a batch, nothing is handed over but its place.
 
 PyTorch's own way opens, sizes and maps a file for every batch and passes it through a socket, which takes longer than
-filling it: 2 to 3 ms of a CPU for 4 MB that are touched for the first time, against 0.1 ms for a copy.
+filling it: 3.7 ms of a CPU for 4.4 MB and 1.7 ms more as they are touched for the first time, against 0.1 ms for a copy.
 """
 
 from dataclasses import dataclass
