@@ -58,6 +58,11 @@ def test_resume_and_workers_change_nothing():
     assert all(map(same, whole[2:], some(replace(config, workers=2), start=2, count=count)))
 
 
+def test_too_little_shared_memory_is_said_in_one_line():
+    with pytest.raises(UserError, match=r"2 workers need 6442450944 MiB .*--shm-size"):
+        pool.Pool(2, 1 << 50)
+
+
 def test_sources_are_mixed_by_weight_and_clips_come_in_epochs():
     weights = (0.5, 0.3, 0.2)
     drawn = [order.place(weights, 7, number) for number in range(10 * order.BLOCK)]

@@ -53,7 +53,8 @@ class Config:
     seed: int = 0
     """Of the weights and of the order of the data."""
     workers: int = 1
-    """Processes that make batches, for each process that trains. Has no influence on the result."""
+    """Processes that make batches, for each process that trains, with shared memory for three batches each. Has no
+    influence on the result."""
     cache: Path | None = None
     """Folder to keep prepared clips in, about 2.5 MB each at 128 x 128 pixels and 20 frames; may be deleted at any time."""
     threads: int = 0

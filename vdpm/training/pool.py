@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from vdpm.errors import UserError
 from vdpm.training.parcel import Layout, Parcel
 
 AHEAD = 2
@@ -22,10 +23,20 @@ _POOLS: WeakValueDictionary[int, "Pool"] = WeakValueDictionary()
 
 
 class Pool:
-    """Shared memory for batches of up to `size` bytes. Make it before the workers start; it may be pickled for them."""
+    """Shared memory for batches of up to `size` bytes. Make it before the workers start; it may be pickled for them.
+
+    Raises `UserError` when there is not enough of it.
+    """
 
     def __init__(self, workers: int, size: int) -> None:
-        self.memory = torch.empty((workers, TURNS, size), dtype=torch.uint8).share_memory_()
+        try:
+            self.memory = torch.empty((workers, TURNS, size), dtype=torch.uint8).share_memory_()
+        except RuntimeError as error:
+            needed = workers * TURNS * size / 2**20
+            raise UserError(
+                f"{workers} workers need {needed:.0f} MiB of shared memory, {TURNS} batches each, which is not to be had: "
+                "ask for fewer workers, or enlarge /dev/shm (docker run --shm-size)"
+            ) from error
         self.number, self.turn = id(self), 0
         _POOLS[self.number] = self
 
