@@ -87,9 +87,10 @@ def test_slope_of_the_camera_loss(norm):
     assert early.item() == pytest.approx(0.6**3 * late.item())
 
 
-def test_slope_of_the_displacement_loss():
+@pytest.mark.parametrize("pooled", [False, True])
+def test_slope_of_the_displacement_loss(pooled: bool):
     batch = noise()
-    assert slopes(lambda x: displacement_loss(x, batch), near(batch.there - batch.here))
+    assert slopes(lambda x: displacement_loss(x, batch, pooled=pooled), near(batch.there - batch.here))
 
 
 def test_slope_of_the_matching_loss():
@@ -152,6 +153,16 @@ def test_displacement_loss_is_the_displacement_error_where_all_moves():
         "displacement_error"
     ]
     assert total_ / count == pytest.approx(1.0, rel=1e-3)
+
+
+def test_pooled_displacements_count_by_their_length():
+    batch = noise(windows=1)
+    slow = replace(batch, known=batch.moving)
+    fast = replace(slow, there=batch.here + 3.0 * (batch.there - batch.here))
+    still = torch.zeros_like(batch.here)
+    shares, lengths = ([displacement_loss(still, b, pooled=p).item() for b in (slow, fast)] for p in (False, True))
+    assert shares[1] == pytest.approx(shares[0], rel=1e-3)
+    assert lengths[1] == pytest.approx(3.0 * lengths[0], rel=1e-3)
 
 
 def test_the_target_frame_itself_says_nothing_about_motion():

@@ -178,7 +178,7 @@ def test_weights_of_another_size_are_refused(tmp_path: Path):
 
 
 def test_unknown_presets_are_one_line():
-    with pytest.raises(UserError, match="unknown preset 'huge': choose one of tiny, small, paper"):
+    with pytest.raises(UserError, match="unknown preset 'huge': choose one of tiny, small, farther, paper"):
         find_preset("huge")
 
 

@@ -28,7 +28,7 @@ class Config:
     """The command line."""
 
     preset: str = "tiny"
-    """tiny, small or paper (`vdpm/training/presets.py`)."""
+    """tiny, small, farther (goes on from `small`) or paper (`vdpm/training/presets.py`)."""
     data: tuple[str, ...] = ("procedural",)
     """Sources with weights, as in procedural:0.3 data/train:0.7; a source is `procedural`, a folder of shards, or a data set
     with tracks, as in pointodyssey:train=data/po."""

@@ -63,13 +63,13 @@ class Lend(nn.Module):
         logits = query @ key.transpose(1, 2) / AFFINITY**0.5 - self._apart(size, x.device)
         logits = logits + found.clamp(min=RARE).log()[:, None]
         moved, soft = torch.cat((across, along), dim=-1), (2.0 * self.stiffness).exp()
-        agree = _agreement(logits.detach(), place, across, soft.detach())
-        weights = (logits + agree.log()).softmax(-1)
+        apart = _disagreement(logits.detach(), place, across, soft.detach())
+        weights = (logits - apart.log1p()).softmax(-1)
         level, slope = _plane(weights, place, moved, soft)
         level = level + (place[..., None, :] @ slope)[..., 0, :]
         grown = (1.0 + slope[..., 0, 0]) * (1.0 + slope[..., 1, 1]) - slope[..., 0, 1] * slope[..., 1, 0]
         nearer = grown.clamp(GROWTH[0] ** 2, GROWTH[1] ** 2).rsqrt() - 1.0
-        doubt = (weights.detach() * (1.0 / agree - 1.0)).sum(-1, keepdim=True).clamp(min=1e-8).sqrt() * SLACKS[-1]
+        doubt = (weights.detach() * apart).sum(-1, keepdim=True).clamp(min=1e-8).sqrt() * SLACKS[-1]
         return Loan(across=level[..., :3], along=level[..., 3:], nearer=nearer[..., None], doubt=doubt)
 
     def _apart(self, size: tuple[int, int], device: torch.device) -> Float[Tensor, "n n"]:
@@ -78,18 +78,19 @@ class Lend(nn.Module):
 
 
 @torch.no_grad()
-def _agreement(
+def _disagreement(
     logits: Float[Tensor, "N n n"],
     place: Float[Tensor, "N n 2"],
     moved: Float[Tensor, "N n 3"],
     soft: Float[Tensor, "1"],
 ) -> Float[Tensor, "N n n"]:
-    """How well the motion of one feature fits the plane of another: 1 at best; by least squares re-weighted after Cauchy."""
-    agree = torch.ones_like(logits)
+    """Squared distance of the motion of one feature from the plane of another, in slacks; by least squares re-weighted after
+    Cauchy: what is so far off counts 1 / (1 + distance)."""
+    apart = torch.zeros_like(logits)
     for slack in SLACKS:
-        level, slope = _plane((logits + agree.log()).softmax(-1), place, moved, soft)
-        agree = 1.0 / (1.0 + _off(level, slope, place, moved) / slack**2)
-    return agree
+        level, slope = _plane((logits - apart.log1p()).softmax(-1), place, moved, soft)
+        apart = _off(level, slope, place, moved).div_(slack**2)
+    return apart
 
 
 def _plane(
@@ -127,4 +128,4 @@ def _off(
     rows = torch.cat((square.flatten(-2), -2.0 * plane.flatten(-2), torch.ones_like(level[..., :1])), dim=-1)
     mixed, length = _outer(one, moved).flatten(-2), moved.square().sum(-1, keepdim=True)
     columns = torch.cat((_outer(one, one).flatten(-2), mixed, length), dim=-1)
-    return (rows @ columns.transpose(-1, -2)).clamp(min=0.0)
+    return (rows @ columns.transpose(-1, -2)).clamp_(min=0.0)

@@ -30,6 +30,8 @@ CREEPING = 0.002
 `MOVING`, below which noise is as large as the motion."""
 RESTING = 0.3
 """How much displacements of what rests count, all together, against those of what moves."""
+USUAL = 0.07
+"""Mean displacement of what moves, in units of the mean distance, in pairs of 1 to 12 frames of our clips."""
 FAR_OFF = 40.0
 """Pixels: a match that is farther off is as wrong as one that far off."""
 TINY = 1e-9
@@ -51,6 +53,9 @@ class Objective:
     """How much more a moving pixel counts than one at rest, in P and Q alike: weighing Q alone gives false gains."""
     displacement: float = 0.0
     """Q - P."""
+    pooled: bool = False
+    """Displacements count by their length, as where benchmarks add up all windows before they divide; else each window's
+    are shares of its own motion, so that slow ones count as much as fast ones."""
     flat: float = 0.0
     """2-D displacement of matches; for networks that match."""
     matching: float = 0.0
@@ -69,7 +74,7 @@ def losses(answer: Answer, batch: Batch, objective: Objective) -> dict[str, Tens
     if objective.moved:
         found["moved"] = point_loss(*there, batch.there, weight * batch.known, alpha)
     if objective.displacement:
-        found["displacement"] = displacement_loss(there[0] - here[0], batch)
+        found["displacement"] = displacement_loss(there[0] - here[0], batch, pooled=objective.pooled)
     if match is not None and sources is not None and objective.flat:
         found["flat"] = flat_loss(match, batch, sources, objective.motion_weight)
     if match is not None and sources is not None and objective.matching:
@@ -127,11 +132,11 @@ def _absolute(x: Tensor) -> Tensor:
     return x.abs()
 
 
-def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch) -> Float[Tensor, ""]:
+def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch, *, pooled: bool = False) -> Float[Tensor, ""]:
     """Error of displacements relative to their mean length in the window; what rests counts less than what moves.
 
     With nothing at rest this is the displacement error of the benchmark: 1 says that nothing moves. The mean length is
-    taken for `MOVING` where it is less.
+    taken for `MOVING` where it is less, and for `USUAL` everywhere if `pooled`.
     """
     truth, others = batch.there - batch.here, _others(batch)[..., None, None]
     error, length = _length(steps - truth), _length(truth.to(steps.dtype))
@@ -139,6 +144,7 @@ def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch) -> Float[
     resting = batch.known & ~moving & others
     count = moving.flatten(1).sum(1).clamp(min=1)
     typical = ((length * moving).flatten(1).sum(1) / count).clamp(min=MOVING)
+    typical = torch.full_like(typical, USUAL) if pooled else typical
     relative = error / typical[:, None, None, None]
     return _mean(relative, moving) + RESTING * _mean(relative, resting)
 
