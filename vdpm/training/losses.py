@@ -31,7 +31,8 @@ CREEPING = 0.002
 RESTING = 0.3
 """How much displacements of what rests count, all together, against those of what moves."""
 USUAL = 0.07
-"""Mean displacement of what moves, in units of the mean distance, in pairs of 1 to 12 frames of our clips."""
+"""Displacement, in units of the mean distance, whose error counts 1 where displacements are `pooled`: about the mean in
+`mini`, up to 12 frames apart (0.066; 0.16 in clips rendered for training, 0.25 in `procedural`). It is a weight, no more."""
 FAR_OFF = 40.0
 """Pixels: a match that is farther off is as wrong as one that far off."""
 TINY = 1e-9
@@ -136,7 +137,7 @@ def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch, *, pooled
     """Error of displacements relative to their mean length in the window; what rests counts less than what moves.
 
     With nothing at rest this is the displacement error of the benchmark: 1 says that nothing moves. The mean length is
-    taken for `MOVING` where it is less, and for `USUAL` everywhere if `pooled`.
+    taken for `MOVING` where it is less. If `pooled`, errors are relative to `USUAL` in all windows.
     """
     truth, others = batch.there - batch.here, _others(batch)[..., None, None]
     error, length = _length(steps - truth), _length(truth.to(steps.dtype))
