@@ -93,8 +93,10 @@ def closed_form(
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Scale, rotation, translation of the closed-form Sim(3): Kabsch's rotation, scale = sum of singular values / sum x^2.
 
-    On mirrored clouds the scale is not Umeyama's, which takes the last singular value negative.
+    On mirrored clouds the scale is not Umeyama's, which takes the last singular value negative. Summed in double
+    precision whatever comes: in single, the scale of many points is off by 1e-6, and by how much depends on the machine.
     """
+    source, target = source.astype(np.float64), target.astype(np.float64)
     mean, target_mean = source.mean(axis=0), target.mean(axis=0)
     x, y = source - mean, target - target_mean
     u, singular, vt = np.linalg.svd(x.T @ y)
