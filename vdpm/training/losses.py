@@ -143,11 +143,14 @@ def displacement_loss(steps: Float[Tensor, "B S H W 3"], batch: Batch, *, pooled
     error, length = _length(steps - truth), _length(truth.to(steps.dtype))
     moving = batch.known & (length > CREEPING) & others
     resting = batch.known & ~moving & others
-    count = moving.flatten(1).sum(1).clamp(min=1)
-    typical = ((length * moving).flatten(1).sum(1) / count).clamp(min=MOVING)
-    typical = torch.full_like(typical, USUAL) if pooled else typical
-    relative = error / typical[:, None, None, None]
+    relative = error / (USUAL if pooled else _typical(length, moving)[:, None, None, None])
     return _mean(relative, moving) + RESTING * _mean(relative, resting)
+
+
+def _typical(length: Float[Tensor, "B S H W"], moving: Bool[Tensor, "B S H W"]) -> Float[Tensor, " B"]:
+    """Mean length of what moves, for each window; `MOVING` where that is less."""
+    count = moving.flatten(1).sum(1).clamp(min=1)
+    return ((length * moving).flatten(1).sum(1) / count).clamp(min=MOVING)
 
 
 def _others(batch: Batch) -> Bool[Tensor, "B S"]:
