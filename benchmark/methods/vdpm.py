@@ -11,7 +11,7 @@ from vdpm.clip import Prediction, Video
 from vdpm.errors import UserError
 from vdpm.model.default import default_weights
 
-VERSION = "4"
+VERSION = "5"
 WEIGHTS = "VDPM_WEIGHTS"
 
 

@@ -76,8 +76,9 @@ PRESETS = {
 """`tiny`: an hour or two of one CPU core, from nothing. `small`: 6000 steps of 0.42 s on one H100. `farther` goes on from
 `small` on two CPU cores: mostly pairs, up to 12 frames apart, displacements by their length as benchmarks pool them; 8
 frames apart the mean of the weights before and after scores better than either (card of the small weights). `paper`: what
-V-DPM's paper and configuration say, from VGGT-1B: AdamW, base learning rate 1.5e-4, cosine, windows of 5, 9, 13 and 19 frames, camera loss
-times 5, bfloat16, frozen patch embedding; what they leave out (weight decay, betas, warm-up, strides) is ours."""
+V-DPM's paper and configuration say, from VGGT-1B: AdamW, base learning rate 1.5e-4, cosine, windows of 5, 9, 13 and 19
+frames, camera loss times 5, bfloat16, frozen patch embedding; what they leave out (weight decay, betas, warm-up, strides)
+is ours."""
 
 
 def find_preset(name: str) -> Preset:
