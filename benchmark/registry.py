@@ -21,7 +21,7 @@ from types import ModuleType
 
 import benchmark.methods
 from vdpm.clip import Prediction, Truth, Video
-from vdpm.errors import UserError, unknown
+from vdpm.errors import INSTALL, UserError, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def start(method: Method) -> Callable[[Video, Truth | None], Prediction]:
         module = _module(method)
         answer = module.load_reference() if method.reference else module.load()
     except ImportError as error:
-        raise UserError(f"method {method.name!r} cannot start ({error}); install what it needs") from error
+        raise UserError(f"method {method.name!r} cannot start ({error}): {INSTALL}") from error
     if method.reference:
         return answer
     return lambda video, truth: answer(video)

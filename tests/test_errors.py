@@ -41,6 +41,23 @@ def test_our_own_mistakes_keep_their_traceback():
         run_command(raising(ValueError("not the user's")))
 
 
+def test_a_package_that_is_not_installed_is_one_line(capsys):
+    def main():
+        import no_such_package.part  # noqa: F401  # pyright: ignore[reportMissingImports]
+
+    assert ending(main) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: no_such_package is not installed: `make test`") and err.count("\n") == 1
+
+
+def test_a_missing_module_of_our_own_keeps_its_traceback():
+    def main():
+        import vdpm.no_such_module  # noqa: F401  # pyright: ignore[reportMissingImports]
+
+    with pytest.raises(ModuleNotFoundError):
+        run_command(main)
+
+
 def test_unknown_names_what_there_is():
     error = unknown("method", "x", ["plane", "still"], "add one as benchmark/methods/x.py")
     assert isinstance(error, UserError)
